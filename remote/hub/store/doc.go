@@ -1,0 +1,26 @@
+// Package store keeps the hub's metadata: keys and their allowances, drops, files, grants, the feed of changes and the
+// list of objects that wait to be removed. It knows no wire format and touches no object.
+//
+// It must never hold the text of a key, only its hash, and never answer a drop that has expired.
+//
+// Invariants:
+//
+//	S1: a change of files or drops, its event in the feed and the drop's used space are one transaction.
+//	S2: drops.used is the sum of the sizes of all files of the drop, confirmed or not.
+//	S3: an object that may exist has a row in files or in garbage, at every instant: the file row is written before its
+//	    upload URL is handed out, and is only ever removed together with an insert into garbage.
+//	S4: what was answered is durable (FULL), but for the reservation of an upload, which costs a new request if lost.
+//	S5: money is counted in whole thousandths of a GB-month and never goes below zero.
+//
+// States of a file (the function that makes the move):
+//
+//	        Reserve          Confirm
+//	(none) --------> pending --------> confirmed
+//	                   |                   |
+//	                   | DeleteFile, Sweep | DeleteFile, Confirm(replaces), DeleteDrop, Sweep
+//	                   v                   v
+//	                garbage ----------> (none)     DropGarbage
+//
+// The SQL is the common part of SQLite and PostgreSQL; what differs is in a dialect, one file each.
+// Lock order: mu is the only lock; it is held for the length of a writing transaction.
+package store
