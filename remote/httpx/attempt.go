@@ -187,7 +187,7 @@ func (c *Client) build(ctx context.Context, req *Request, method string, target 
 			}
 		}
 	}
-	var src io.Reader
+	var again func() io.Reader
 	size := req.Size
 	switch {
 	case method == http.MethodGet || method == http.MethodHead:
@@ -196,19 +196,21 @@ func (c *Client) build(ctx context.Context, req *Request, method string, target 
 		if err != nil {
 			return nil, nil, err
 		}
-		src, size = bytes.NewReader(b), int64(len(b))
+		again, size = func() io.Reader { return bytes.NewReader(b) }, int64(len(b))
 		hr.Header.Set("Content-Type", "application/json")
 	case req.Body != nil && size > 0:
-		src = req.Body()
+		again = req.Body
 	}
-	if src == nil {
+	if again == nil {
 		return hr, nil, nil
 	}
 	body := &sendBody{
 		ctx: ctx, wd: wd, lim: c.up, count: c.metrics.up, stall: c.stallTimeout(req), header: c.headerTimeout(req),
-		r: src, left: size,
+		r: again(), left: size, size: size,
 	}
 	hr.Body, hr.ContentLength = body, size
+	// The transport asks for the body again only where the connection was closed before anything was sent.
+	hr.GetBody = func() (io.ReadCloser, error) { return body.again(again()) }
 	return hr, body, nil
 }
 

@@ -84,10 +84,13 @@ type sendBody struct {
 	count         prometheus.Counter
 	stall, header time.Duration
 
+	size int64
+
 	mu   sync.Mutex
 	r    io.Reader
 	left int64
-	err  error // of the source
+	err  error     // of the source
+	next *sendBody // what took its place
 }
 
 var errDetached = errors.New("the request has ended")
@@ -123,11 +126,29 @@ func (b *sendBody) Read(p []byte) (int, error) {
 
 func (b *sendBody) Close() error { return nil }
 
+// again returns a body that begins anew with r; b, and what took its place before, read no more.
+func (b *sendBody) again(r io.Reader) (*sendBody, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.r == nil && b.next == nil {
+		return nil, errDetached
+	}
+	if b.next != nil {
+		_ = b.next.detach()
+	}
+	b.r = nil
+	b.next = &sendBody{ctx: b.ctx, wd: b.wd, lim: b.lim, count: b.count, stall: b.stall, header: b.header, r: r, left: b.size, size: b.size}
+	return b.next, nil
+}
+
 // detach takes the source away and returns the error it had.
 func (b *sendBody) detach() error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.r = nil
+	if b.next != nil {
+		return b.next.detach()
+	}
 	return b.err
 }
 
