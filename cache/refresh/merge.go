@@ -1,0 +1,347 @@
+package refresh
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"dropfs/remote"
+)
+
+// sidecarDir holds the sidecars; it is never shown.
+const sidecarDir = ".dropfs"
+
+// entry is a Local with what the merge finds out about it.
+type entry struct {
+	Local
+	base *row // its present asset; nil: never sent, or gone
+}
+
+// row is a Base with what the service has of it now.
+type row struct {
+	Base
+	now  remote.Asset
+	live bool
+}
+
+// contender is an asset that would be shown under its own name.
+type contender struct {
+	asset remote.Asset
+	ent   *entry // that shows it; nil: none yet
+	vac   *entry // without changes, whose asset gave way to this one
+}
+
+// merger is one run of Merge.
+type merger struct {
+	in     Input
+	ents   []*entry
+	rows   map[remote.AssetID]*row
+	here   map[remote.AssetID]remote.Asset // what the service has, without sidecars
+	fresh  []remote.Asset                  // of those, the ones without a row, in order
+	groups map[string][]contender          // by canonical name
+	claims []*entry                        // entries whose name or content the service has not seen
+	vacant []*entry                        // entries to go, unless another asset has their name now
+	dirs   map[string]bool
+	used   map[string]bool
+
+	out [phases][]Action
+}
+
+// The order in which the actions come.
+const (
+	phaseForget = iota
+	phaseUpdate
+	phaseRemove
+	phaseUnbind
+	phaseOwn
+	phaseMove
+	phaseAdd
+	phaseSidecar
+	phases
+)
+
+// Merge tells what must change here after the service was asked what it has. It is total and deterministic.
+func Merge(in Input) []Action {
+	m := &merger{
+		in: in, rows: map[remote.AssetID]*row{}, groups: map[string][]contender{}, dirs: map[string]bool{}, used: map[string]bool{},
+	}
+	m.readService()
+	m.readEntries()
+	m.bindUploads()
+	m.judgeEntries()
+	m.judgeRows()
+	m.collectNames()
+	m.settleVacant()
+	m.settleClaims()
+	for _, name := range slices.Sorted(maps.Keys(m.groups)) {
+		m.settleName(name)
+	}
+	return slices.Concat(m.out[:]...)
+}
+
+func (m *merger) emit(phase int, a Action) { m.out[phase] = append(m.out[phase], a) }
+
+// readService works out what the service has now, and sorts out the sidecars.
+func (m *merger) readService() {
+	deleted := map[remote.AssetID]bool{}
+	for _, id := range m.in.Deleted {
+		deleted[id] = true
+	}
+	m.here = map[remote.AssetID]remote.Asset{}
+	if !m.in.Complete {
+		for _, b := range m.in.Bases {
+			m.here[b.Asset.ID] = b.Asset
+		}
+	}
+	var segments []remote.Asset
+	for _, a := range m.in.Assets {
+		switch {
+		case deleted[a.ID]:
+		case isSidecar(a.Name):
+			segments = append(segments, a)
+			delete(m.here, a.ID)
+		default:
+			m.here[a.ID] = a
+		}
+	}
+	if !m.in.Complete {
+		for _, id := range m.in.Gone {
+			delete(m.here, id)
+		}
+	}
+	for id := range deleted {
+		delete(m.here, id)
+	}
+	for _, b := range m.in.Bases {
+		if b.Fresh && !deleted[b.Asset.ID] {
+			m.here[b.Asset.ID] = b.Asset
+		}
+	}
+	m.readSegments(segments, deleted)
+}
+
+func isSidecar(name string) bool {
+	return name == sidecarDir || strings.HasPrefix(name, sidecarDir+"/")
+}
+
+func (m *merger) readSegments(have []remote.Asset, deleted map[remote.AssetID]bool) {
+	known, present := map[remote.AssetID]bool{}, map[remote.AssetID]bool{}
+	for _, id := range m.in.Segments {
+		known[id] = true
+	}
+	var s Sidecar
+	for _, a := range have {
+		if !known[a.ID] && !present[a.ID] && !(!m.in.Complete && slices.Contains(m.in.Gone, a.ID)) {
+			s.Added = append(s.Added, a)
+		}
+		present[a.ID] = true
+	}
+	gone := m.in.Gone
+	if m.in.Complete {
+		gone = m.in.Segments
+	}
+	for _, id := range gone {
+		if known[id] && (!m.in.Complete || !present[id]) || known[id] && deleted[id] {
+			s.Gone = append(s.Gone, id)
+			delete(known, id)
+		}
+	}
+	sortAssets(s.Added)
+	slices.Sort(s.Gone)
+	if len(s.Added)+len(s.Gone) > 0 {
+		m.emit(phaseSidecar, s)
+	}
+}
+
+// readEntries gives each entry its present asset, and finds the assets that have no row.
+func (m *merger) readEntries() {
+	byID := map[int64]*entry{}
+	for _, l := range m.in.Locals {
+		if byID[l.Entry] == nil && l.Entry != 0 {
+			byID[l.Entry] = &entry{Local: l}
+			m.ents = append(m.ents, byID[l.Entry])
+		}
+	}
+	slices.SortFunc(m.ents, func(a, b *entry) int { return cmp.Compare(a.Entry, b.Entry) })
+	for _, b := range m.in.Bases {
+		r := &row{Base: b, now: b.Asset}
+		if a, ok := m.here[b.Asset.ID]; ok {
+			r.now, r.live = fillIn(a, b.Asset), true
+		}
+		if byID[r.Bound] == nil {
+			r.Bound = 0
+		}
+		m.rows[b.Asset.ID] = r
+	}
+	for _, r := range m.sortedRows() {
+		e := byID[r.Bound]
+		if e == nil || r.Old {
+			continue
+		}
+		if e.base != nil {
+			if e.base.live && !r.live {
+				r.Old = true
+				continue
+			}
+			e.base.Old = true
+		}
+		e.base = r
+	}
+	for id, a := range m.here {
+		if m.rows[id] == nil {
+			m.fresh = append(m.fresh, a)
+		}
+	}
+	sortAssets(m.fresh)
+}
+
+func (m *merger) sortedRows() []*row {
+	rows := slices.Collect(maps.Values(m.rows))
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.Asset.ID, b.Asset.ID) })
+	return rows
+}
+
+// fillIn keeps what is known of an asset where the service says less than it once did; its bytes are the same (R1).
+func fillIn(a, known remote.Asset) remote.Asset {
+	a.ETag = cmp.Or(a.ETag, known.ETag)
+	a.MD5 = cmp.Or(a.MD5, known.MD5)
+	a.Type = cmp.Or(a.Type, known.Type)
+	a.Seq = cmp.Or(a.Seq, known.Seq)
+	if a.Created.IsZero() {
+		a.Created = known.Created
+	}
+	return a
+}
+
+// bindUploads finds the assets that are our own uploads, of which the answer was lost.
+func (m *merger) bindUploads() {
+	for _, e := range m.ents {
+		i := slices.IndexFunc(m.fresh, func(a remote.Asset) bool { return e.Upload != "" && a.ID == e.Upload })
+		if i < 0 {
+			continue
+		}
+		a := m.fresh[i]
+		m.fresh = slices.Delete(m.fresh, i, i+1)
+		m.emit(phaseOwn, Own{Entry: e.Entry, Asset: a})
+		if e.base != nil {
+			e.base.Old = true
+		}
+		e.base = &row{Base: Base{Asset: a, Bound: e.Entry, Chg: e.Chg, Mine: true}, now: a, live: true}
+	}
+}
+
+// judgeEntries tells for each entry whether it stands for its asset, has something unsent, or goes.
+func (m *merger) judgeEntries() {
+	for _, e := range m.ents {
+		r := e.base
+		if r == nil {
+			m.claims = append(m.claims, e)
+			continue
+		}
+		inPlace := e.Wire == Canonical(r.shown())
+		switch {
+		case r.live && inPlace:
+			m.contend(contender{asset: r.now, ent: e})
+		case r.live: // moved here, not yet there: a later move elsewhere does not matter
+			m.claims = append(m.claims, e)
+			m.update(r)
+		case e.changed() || !inPlace && e.Held: // edit beats delete (M1)
+			m.emit(phaseUnbind, Unbind{Entry: e.Entry, ID: r.Asset.ID})
+			e.base = nil
+			m.claims = append(m.claims, e)
+		default:
+			m.vacant = append(m.vacant, e)
+		}
+	}
+	for _, a := range m.fresh {
+		m.contend(contender{asset: a})
+	}
+}
+
+// shown is the wire name under which the asset was shown last.
+func (r *row) shown() string { return cmp.Or(r.Shown, r.Asset.Name) }
+
+// changed tells whether e has content that its asset has not.
+func (e *entry) changed() bool { return e.Dirty || e.base == nil || e.Chg != e.base.Chg }
+
+func (m *merger) contend(c contender) {
+	name := Canonical(c.asset.Name)
+	m.groups[name] = append(m.groups[name], c)
+}
+
+func (m *merger) update(r *row) {
+	if !sameAsset(r.Asset, r.now) {
+		m.emit(phaseUpdate, Update{Asset: r.now})
+	}
+}
+
+func sameAsset(a, b remote.Asset) bool {
+	sameTime := a.Created.Equal(b.Created)
+	a.Created = b.Created
+	return sameTime && a == b
+}
+
+// judgeRows forgets what nothing shows any more.
+func (m *merger) judgeRows() {
+	for _, r := range m.sortedRows() {
+		switch {
+		case r.Bound != 0 && !r.Old:
+		case r.live:
+			m.update(r)
+		default:
+			m.emit(phaseForget, Forget{ID: r.Asset.ID})
+		}
+	}
+}
+
+// collectNames finds the directories, and all names that a conflict name must not take.
+func (m *merger) collectNames() {
+	parents := func(wire string) {
+		for i := strings.LastIndexByte(wire, '/'); i > 0; i = strings.LastIndexByte(wire[:i], '/') {
+			m.dirs[wire[:i]] = true
+		}
+	}
+	for _, d := range m.in.Dirs {
+		m.dirs[d] = true
+		parents(d)
+	}
+	for name := range m.groups {
+		parents(name)
+	}
+	for _, e := range m.claims {
+		parents(e.Wire)
+	}
+	maps.Copy(m.used, m.dirs)
+	for _, e := range m.ents {
+		m.used[e.Wire] = true
+	}
+	for _, a := range m.here {
+		m.used[Canonical(a.Name)] = true
+	}
+}
+
+// firstOf sorts the contenders of a name and returns the one that has it; nil: none, or it is a directory's (M4).
+func (m *merger) firstOf(name string) *contender {
+	g := m.groups[name]
+	if len(g) == 0 {
+		return nil
+	}
+	bySeq := !slices.ContainsFunc(g, func(c contender) bool { return c.asset.Seq == 0 })
+	slices.SortStableFunc(g, func(a, b contender) int { return compareAssets(a.asset, b.asset, bySeq) })
+	if m.dirs[name] {
+		return nil
+	}
+	return &g[0]
+}
+
+func compareAssets(a, b remote.Asset, bySeq bool) int {
+	if bySeq && a.Seq != b.Seq {
+		return cmp.Compare(a.Seq, b.Seq)
+	}
+	return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
+}
+
+func sortAssets(as []remote.Asset) {
+	slices.SortFunc(as, func(a, b remote.Asset) int { return compareAssets(a, b, false) })
+}
