@@ -1,0 +1,350 @@
+package content
+
+import (
+	"context"
+	"errors"
+	"io"
+	"sync/atomic"
+)
+
+const (
+	bufferSize = 256 << 10 // bytes read from a fetch before they are written
+	islandSize = 64 << 10  // what is here between two missing ranges is fetched again rather than asked around, up to this
+	inFlight   = 4         // chunks of one file planned at a time; what a reader waits for is planned beyond it
+)
+
+// Fetch opens bytes [off, off+n) of the content at the service. The body is exactly that long or fails; it ends when ctx
+// does.
+type Fetch func(ctx context.Context, off, n int64) (io.ReadCloser, error)
+
+// chunk is one fetch under way: [off, end), of which all before pos is here. Fields but want are guarded by File.mu.
+type chunk struct {
+	off, end int64
+	pos      int64
+	err      error
+	changed  chan struct{} // closed, and made anew, at each change
+	ahead    bool          // nobody has waited for it yet
+	want     atomic.Int64  // the smallest pos somebody waits for
+	fetch    Fetch
+	ctx      context.Context
+	cancel   context.CancelFunc
+}
+
+const wantNothing = maxOffset
+
+func (c *chunk) wake() {
+	c.want.Store(wantNothing)
+	close(c.changed)
+	c.changed = make(chan struct{})
+}
+
+// holds tells whether the byte at off comes with this chunk.
+func (c *chunk) holds(off int64) bool { return c.pos <= off && off < c.end }
+
+// Ensure makes what of [off, off+n) lies within the content be here, and returns as soon as it is. Missing bytes are
+// fetched once however many wait for them; sequential readers are read ahead of. ctx bounds the waiting only: a fetch
+// under way goes on for others. An error of a fetch is told to all who wait for it and not remembered. ErrFull says that
+// there is no room to keep the bytes: ReadThrough delivers them.
+func (f *File) Ensure(ctx context.Context, off, n int64, fetch Fetch) error {
+	if f.complete.Load() || n <= 0 {
+		return nil
+	}
+	off = max(off, 0)
+	end := clampEnd(off, n)
+	retried := false
+	for first := true; ; first = false {
+		w, err := f.plan(off, end, fetch, first)
+		if err != nil || w == nil {
+			return f.wrap("fetch", err)
+		}
+		select {
+		case <-w.changed:
+		case <-ctx.Done():
+			return f.wrap("fetch", ctx.Err())
+		}
+		switch err := f.failure(w); {
+		case err == nil:
+		case w.c.ctx.Err() != nil: // given up, not failed
+			if f.s.ctx.Err() != nil {
+				return f.wrap("fetch", ErrClosed)
+			}
+		case w.ahead && !retried: // it was begun with another one's means
+			retried = true
+		default:
+			return f.wrap("fetch", err)
+		}
+	}
+}
+
+// wait is what one Ensure waits for: a change of the chunk that brings the byte at off.
+type wait struct {
+	c       *chunk
+	off     int64
+	changed <-chan struct{}
+	ahead   bool
+}
+
+// failure is why the byte that w waits for does not come; nil while it may.
+func (f *File) failure(w *wait) error {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	if w.c.err == nil || w.off < w.c.pos {
+		return nil
+	}
+	return w.c.err
+}
+
+// plan starts what [off, end) lacks and what should be read ahead, and tells what to wait for; nil when nothing lacks.
+func (f *File) plan(off, end int64, fetch Fetch, first bool) (*wait, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	info, err := f.statLocked()
+	if err != nil {
+		return nil, err
+	}
+	end = min(end, info.Size)
+	if f.complete.Load() || off >= end {
+		return nil, nil
+	}
+	var st *stream
+	if first {
+		st = f.streams.note(off, end)
+	}
+	miss, lacks := f.ext.FirstMissing(off, end)
+	if lacks {
+		f.start(f.needed(Extent{miss.Off, end}, info.Size, st), fetch, false)
+	}
+	if st != nil {
+		f.readAhead(st, info.Size, fetch)
+	}
+	if !lacks {
+		return nil, nil
+	}
+	if w := f.waitFor(miss.Off, end); w != nil {
+		return w, nil
+	}
+	f.start(Extent{miss.Off, end}, fetch, false) // what was widened began elsewhere
+	if w := f.waitFor(miss.Off, end); w != nil {
+		return w, nil
+	}
+	return nil, ErrClosed // nothing starts any more
+}
+
+// waitFor is the wait for the byte at off by one who needs all up to end; nil where no chunk brings it.
+func (f *File) waitFor(off, end int64) *wait {
+	for _, c := range f.chunks {
+		if c.holds(off) {
+			w := &wait{c: c, off: off, changed: c.changed, ahead: c.ahead}
+			c.ahead = false
+			c.want.Store(min(c.want.Load(), end, c.end))
+			return w
+		}
+	}
+	return nil
+}
+
+// needed widens r, which begins with a missing byte, to what is fetched for it.
+func (f *File) needed(r Extent, size int64, st *stream) Extent {
+	if size <= wholeFile {
+		return Extent{0, size}
+	}
+	atStart := r.Off < firstChunk && st == nil && f.streams.began(r.Off)
+	r = Extent{r.Off / pageSize * pageSize, (r.End + pageSize - 1) / pageSize * pageSize}
+	switch {
+	case atStart:
+		r.End = max(r.End, firstChunk)
+	case st != nil:
+		r.End = max(r.End, r.Off+st.chunk)
+		st.ahead = max(st.ahead, r.End)
+		st.grow()
+	}
+	r.End = min(r.End, size)
+	return r
+}
+
+// readAhead plans chunks in front of a sequential reader.
+func (f *File) readAhead(st *stream, size int64, fetch Fetch) {
+	for len(f.chunks) < inFlight && st.ahead < min(st.limit(), size) {
+		end := min(st.ahead+st.chunk, size)
+		f.start(Extent{st.ahead, end}, fetch, true)
+		st.ahead = end
+		st.grow()
+	}
+}
+
+// start begins chunks for what is missing in r and not on its way, the first one in any case, more while few are in
+// flight.
+func (f *File) start(r Extent, fetch Fetch, ahead bool) {
+	for begun := false; r.Off < r.End; {
+		miss, ok := f.ext.FirstMissing(r.Off, r.End)
+		if !ok || (begun && len(f.chunks) >= inFlight) {
+			return
+		}
+		r.Off = miss.Off
+		end := min(r.End, r.Off+largestChunk)
+		busy := false
+		for _, c := range f.chunks {
+			switch {
+			case c.holds(r.Off):
+				r.Off, busy = c.end, true
+			case c.off > r.Off:
+				end = min(end, c.off)
+			}
+		}
+		begun = true // what comes first is on its way
+		if busy {
+			continue
+		}
+		c := Extent{r.Off, f.lastMissing(r.Off, end)}
+		if !f.launch(c, fetch, ahead) {
+			return
+		}
+		r.Off = c.End
+	}
+}
+
+// lastMissing is where the missing ranges that one chunk from off may take together end, at most at end.
+func (f *File) lastMissing(off, end int64) int64 {
+	last := off
+	for _, m := range f.ext.Missing(off, end) {
+		if last > off && m.Off-last > islandSize {
+			break
+		}
+		last = m.End
+	}
+	return last
+}
+
+// launch begins the fetch of r; false when the store is closed.
+func (f *File) launch(r Extent, fetch Fetch, ahead bool) bool {
+	if !f.s.begin() {
+		return false
+	}
+	c := &chunk{off: r.Off, end: r.End, pos: r.Off, changed: make(chan struct{}), ahead: ahead, fetch: fetch}
+	c.want.Store(wantNothing)
+	c.ctx, c.cancel = context.WithCancel(f.s.ctx)
+	f.chunks = append(f.chunks, c)
+	go f.fill(c)
+	return true
+}
+
+// fill carries out one chunk.
+func (f *File) fill(c *chunk) {
+	defer f.s.wg.Done()
+	defer c.cancel()
+	err := f.fetchInto(c)
+	f.mu.Lock()
+	c.err = err
+	for i := range f.chunks {
+		if f.chunks[i] == c {
+			f.chunks = append(f.chunks[:i], f.chunks[i+1:]...)
+			break
+		}
+	}
+	c.wake()
+	f.mu.Unlock()
+	f.detach()
+}
+
+func (f *File) fetchInto(c *chunk) error {
+	s := f.s
+	left := roundUp(c.end - c.off)
+	if err := s.reserveNow(c.ctx, left); err != nil {
+		return err
+	}
+	defer func() { s.Unreserve(left) }()
+	held := min(left, bufferSize)
+	if err := s.buffers.Acquire(c.ctx, held); err != nil {
+		return err
+	}
+	defer s.buffers.Release(held)
+	bp, ok := s.pool.Get().(*[]byte)
+	if !ok {
+		panic("content: the pool holds buffers only")
+	}
+	defer s.pool.Put(bp)
+	body, err := c.fetch(c.ctx, c.off, c.end-c.off)
+	if err != nil {
+		return err
+	}
+	err = c.copyFrom(body, (*bp)[:held], func(p []byte, off int64) (bool, error) {
+		n := min(left, int64(len(p)))
+		left -= n
+		return f.store(c, p, off, n)
+	})
+	if cerr := body.Close(); err == nil && cerr != nil && c.pos < c.end {
+		err = cerr
+	}
+	return err
+}
+
+// copyFrom reads the body and hands it to put: as soon as what came is wanted, else when the buffer is full. put tells
+// whether to go on.
+func (c *chunk) copyFrom(body io.Reader, buf []byte, put func(p []byte, off int64) (bool, error)) error {
+	filled, empty := 0, 0
+	for pos := c.off; pos < c.end; {
+		limit := int(min(int64(len(buf)), c.end-pos))
+		n, err := body.Read(buf[filled:limit])
+		filled += n
+		if empty++; n > 0 {
+			empty = 0
+		}
+		if filled > 0 && (filled == limit || err != nil || pos+int64(filled) >= c.want.Load()) {
+			more, perr := put(buf[:filled], pos)
+			if perr != nil || !more {
+				return perr
+			}
+			pos += int64(filled)
+			filled = 0
+		}
+		switch {
+		case pos >= c.end:
+			return nil
+		case errors.Is(err, io.EOF):
+			return io.ErrUnexpectedEOF
+		case err != nil:
+			return err
+		case empty > 100:
+			return io.ErrNoProgress
+		}
+	}
+	return nil
+}
+
+// store writes the bytes p that came for off where they are still missing (C1), and wakes who waits. It tells whether the
+// rest is of use.
+func (f *File) store(c *chunk, p []byte, off, reserved int64) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	defer f.settle(reserved)
+	info, err := f.statLocked()
+	if err != nil {
+		return false, err
+	}
+	end := off + int64(len(p))
+	for _, m := range f.ext.Missing(off, min(end, info.Size)) {
+		if f.complete.Load() {
+			break
+		}
+		n, err := f.file.WriteAt(p[m.Off-off:m.End-off], m.Off)
+		f.ext.Add(m.Off, m.Off+int64(n))
+		if err != nil {
+			return false, full(err)
+		}
+	}
+	c.pos = end
+	f.checkComplete(info.Size)
+	c.wake()
+	return end < info.Size && !f.complete.Load(), nil
+}
+
+// abandon gives up the fetches that nobody can be waiting for, but lets those near their end finish.
+func (f *File) abandon() {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	for _, c := range f.chunks {
+		if c.end-c.pos > bufferSize {
+			c.cancel()
+		}
+	}
+}
