@@ -88,12 +88,12 @@ func (m *merger) settleName(name string) {
 			continue
 		}
 		if e := c.ent; e != nil && first != nil && e.base.Mine {
+			m.update(e.base)
 			// The later one is ours. Equal bytes are no conflict: the other's copy serves, ours goes.
 			if !e.changed() && m.sameBytes(e, first.asset) && m.takeOver(e, first) {
 				continue
 			}
 			m.conflict(e, name, first.asset.ID)
-			m.update(e.base)
 			continue
 		}
 		m.shadow(c, name)
