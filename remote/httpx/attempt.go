@@ -210,7 +210,7 @@ func (c *Client) build(ctx context.Context, req *Request, method string, target 
 	}
 	hr.Body, hr.ContentLength = body, size
 	// The transport asks for the body again only where the connection was closed before anything was sent.
-	hr.GetBody = func() (io.ReadCloser, error) { return body.again(again()) }
+	hr.GetBody = func() (io.ReadCloser, error) { return body.again(again) }
 	return hr, body, nil
 }
 

@@ -126,8 +126,8 @@ func (b *sendBody) Read(p []byte) (int, error) {
 
 func (b *sendBody) Close() error { return nil }
 
-// again returns a body that begins anew with r; b, and what took its place before, read no more.
-func (b *sendBody) again(r io.Reader) (*sendBody, error) {
+// again returns a body that begins anew; b, and what took its place before, read no more.
+func (b *sendBody) again(source func() io.Reader) (*sendBody, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.r == nil && b.next == nil {
@@ -137,7 +137,10 @@ func (b *sendBody) again(r io.Reader) (*sendBody, error) {
 		_ = b.next.detach()
 	}
 	b.r = nil
-	b.next = &sendBody{ctx: b.ctx, wd: b.wd, lim: b.lim, count: b.count, stall: b.stall, header: b.header, r: r, left: b.size, size: b.size}
+	b.next = &sendBody{
+		ctx: b.ctx, wd: b.wd, lim: b.lim, count: b.count, stall: b.stall, header: b.header,
+		r: source(), left: b.size, size: b.size,
+	}
 	return b.next, nil
 }
 
