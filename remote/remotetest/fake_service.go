@@ -145,7 +145,7 @@ func (f *Fake) Fetch(ctx context.Context, a remote.Asset, off, n int64) (io.Read
 		switch {
 		case a.ETag != "" && x.info.ETag != "" && a.ETag != x.info.ETag, a.Size != size:
 			return nil, fail(remote.ErrChanged, "another version")
-		case off < 0 || off+n > size:
+		case off < 0 || off > size-n:
 			return nil, fail(remote.ErrInvalid, "range [%d, %d) is outside of %d bytes", off, off+n, size)
 		}
 		return io.NopCloser(bytes.NewReader(x.data[off : off+n])), nil
@@ -173,6 +173,9 @@ func (f *Fake) Rename(ctx context.Context, drop remote.DropID, id remote.AssetID
 		}
 		a, e := f.assetLocked(drop, id)
 		if e == nil {
+			e = checkName(name)
+		}
+		if e == nil {
 			e = f.nameFreeLocked(drop, name, id)
 		}
 		if e != nil {
@@ -191,6 +194,9 @@ func (f *Fake) Copy(ctx context.Context, drop remote.DropID, id remote.AssetID, 
 			return remote.Asset{}, fail(remote.ErrUnsupported, "assets cannot be copied")
 		}
 		a, e := f.assetLocked(drop, id)
+		if e == nil {
+			e = checkName(name)
+		}
 		if e == nil {
 			e = f.roomLocked(to, a.info.Size)
 		}

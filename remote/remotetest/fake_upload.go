@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"dropfs/remote"
 )
@@ -18,11 +19,22 @@ func cloneUpload(up remote.Upload) remote.Upload {
 	return up
 }
 
+// checkName refuses what no service takes as a name.
+func checkName(name string) *remote.Error {
+	if name == "" || strings.ContainsRune(name, 0) || !utf8.ValidString(name) {
+		return fail(remote.ErrInvalid, "not a name")
+	}
+	return nil
+}
+
 // StartUpload implements remote.Service.
 func (f *Fake) StartUpload(ctx context.Context, drop remote.DropID, spec remote.UploadSpec) (remote.Upload, error) {
 	return call(ctx, f, "StartUpload", spec.Name, func() (remote.Upload, *remote.Error) {
-		if strings.ContainsRune(spec.Name, 0) || spec.Name == "" || spec.Size < 0 {
-			return remote.Upload{}, fail(remote.ErrInvalid, "no valid name or size")
+		if e := checkName(spec.Name); e != nil {
+			return remote.Upload{}, e
+		}
+		if spec.Size < 0 {
+			return remote.Upload{}, fail(remote.ErrInvalid, "a size below zero")
 		}
 		if e := f.roomLocked(drop, spec.Size); e != nil {
 			return remote.Upload{}, e
