@@ -98,7 +98,7 @@ func (e *Extents) Covers(off, end int64) bool {
 // Intersect is the part of [off, end) that is in the set, in order.
 func (e *Extents) Intersect(off, end int64) []Extent {
 	var out []Extent
-	for i := e.behind(off); i < len(e.runs) && e.runs[i].Off < end; i++ {
+	for i := e.behind(off); off < end && i < len(e.runs) && e.runs[i].Off < end; i++ {
 		out = append(out, Extent{max(off, e.runs[i].Off), min(end, e.runs[i].End)})
 	}
 	return out

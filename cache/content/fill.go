@@ -51,51 +51,47 @@ func (f *File) Ensure(ctx context.Context, off, n int64, fetch Fetch) error {
 	}
 	off = max(off, 0)
 	end := clampEnd(off, n)
-	retried := false
-	for first := true; ; first = false {
-		w, err := f.plan(off, end, fetch, first)
-		if err != nil || w == nil {
+	var w *wait
+	for retried := false; ; {
+		next, err := f.plan(off, end, fetch, w, &retried)
+		if err != nil || next == nil {
 			return f.wrap("fetch", err)
 		}
+		w = next
 		select {
 		case <-w.changed:
 		case <-ctx.Done():
 			return f.wrap("fetch", ctx.Err())
 		}
-		switch err := f.failure(w); {
-		case err == nil:
-		case w.c.ctx.Err() != nil: // given up, not failed
-			if f.s.ctx.Err() != nil {
-				return f.wrap("fetch", ErrClosed)
-			}
-		case w.ahead && !retried: // it was begun with another one's means
-			retried = true
-		default:
-			return f.wrap("fetch", err)
-		}
 	}
 }
 
-// wait is what one Ensure waits for: a change of the chunk that brings the byte at off.
+// wait is what one Ensure waits for: a change of the chunk that brings the first byte it lacks.
 type wait struct {
 	c       *chunk
-	off     int64
 	changed <-chan struct{}
 	ahead   bool
 }
 
-// failure is why the byte that w waits for does not come; nil while it may.
-func (f *File) failure(w *wait) error {
-	f.mu.RLock()
-	defer f.mu.RUnlock()
-	if w.c.err == nil || w.off < w.c.pos {
+// failure is why the byte at miss, which was waited for with w, does not come; nil where it may still be asked for.
+func (f *File) failure(w *wait, miss int64, retried *bool) error {
+	switch {
+	case w == nil || w.c.err == nil || miss < w.c.off || miss >= w.c.end:
+		return nil
+	case f.s.ctx.Err() != nil:
+		return ErrClosed
+	case w.c.ctx.Err() != nil && errors.Is(w.c.err, context.Canceled): // given up, not failed
+		return nil
+	case w.ahead && !*retried: // it was begun with another one's means
+		*retried = true
 		return nil
 	}
 	return w.c.err
 }
 
 // plan starts what [off, end) lacks and what should be read ahead, and tells what to wait for; nil when nothing lacks.
-func (f *File) plan(off, end int64, fetch Fetch, first bool) (*wait, error) {
+// last is what was waited for before.
+func (f *File) plan(off, end int64, fetch Fetch, last *wait, retried *bool) (*wait, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	info, err := f.statLocked()
@@ -106,11 +102,14 @@ func (f *File) plan(off, end int64, fetch Fetch, first bool) (*wait, error) {
 	if f.complete.Load() || off >= end {
 		return nil, nil
 	}
+	miss, lacks := f.ext.FirstMissing(off, end)
+	if err := f.failure(last, miss.Off, retried); lacks && err != nil {
+		return nil, err
+	}
 	var st *stream
-	if first {
+	if last == nil {
 		st = f.streams.note(off, end)
 	}
-	miss, lacks := f.ext.FirstMissing(off, end)
 	if lacks {
 		f.start(f.needed(Extent{miss.Off, end}, info.Size, st), fetch, false)
 	}
@@ -134,7 +133,7 @@ func (f *File) plan(off, end int64, fetch Fetch, first bool) (*wait, error) {
 func (f *File) waitFor(off, end int64) *wait {
 	for _, c := range f.chunks {
 		if c.holds(off) {
-			w := &wait{c: c, off: off, changed: c.changed, ahead: c.ahead}
+			w := &wait{c: c, changed: c.changed, ahead: c.ahead}
 			c.ahead = false
 			c.want.Store(min(c.want.Load(), end, c.end))
 			return w
