@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 
+	"dropfs/remote/hub/objects"
 	"dropfs/remote/hub/store"
 	"dropfs/remote/hub/web"
 )
@@ -106,10 +107,9 @@ func (a *API) copyFile(w http.ResponseWriter, r *http.Request) error {
 		a.giveUp(r.Context(), f)
 		return err
 	}
-	if f, err = a.cfg.Store.Confirm(r.Context(), f.ID, from.ETag, from.MD5, ""); err != nil {
+	if f, err = a.settle(r.Context(), f, objects.Object{Size: from.Size, ETag: from.ETag, MD5: from.MD5}, ""); err != nil {
 		return err
 	}
-	a.cfg.Feed.Notify()
 	return success(w, fileItem(f))
 }
 

@@ -118,7 +118,6 @@ func (a *API) formFile(ctx context.Context, c caller, d store.Drop, part *multip
 		a.giveUp(ctx, f)
 		return f, err
 	}
-	f, err = a.cfg.Store.Confirm(ctx, f.ID, o.ETag, hex.EncodeToString(h.Sum(nil)), "")
-	a.cfg.Feed.Notify()
-	return f, err
+	o.MD5 = hex.EncodeToString(h.Sum(nil))
+	return a.settle(ctx, f, o, "")
 }

@@ -256,12 +256,10 @@ func (a *API) commit(ctx context.Context, f store.File, etags map[int]string, re
 		}
 		return f, err
 	}
-	f, err = a.cfg.Store.Confirm(ctx, f.ID, o.ETag, o.MD5, replaces)
+	f, err = a.settle(ctx, f, o, replaces)
 	if err != nil {
 		return f, err
 	}
-	a.cfg.Step("confirm.durable")
-	a.cfg.Feed.Notify()
 	if err := a.cfg.Objects.Cleanup(ctx, announced(f)); err != nil {
 		a.cfg.Log.WithError(err).Debug("what an upload left is removed later")
 	}
@@ -269,6 +267,22 @@ func (a *API) commit(ctx context.Context, f store.File, etags map[int]string, re
 		a.cfg.Collect(ctx)
 	}
 	return f, nil
+}
+
+// settle makes the metadata of a committed object durable. Where the file was given up meanwhile its object goes too.
+func (a *API) settle(ctx context.Context, f store.File, o objects.Object, replaces string) (store.File, error) {
+	got, err := a.cfg.Store.Confirm(ctx, f.ID, o.ETag, o.MD5, replaces)
+	if errors.Is(err, store.ErrNotFound) {
+		if err := a.cfg.Objects.Delete(context.WithoutCancel(ctx), f.ID, f.UploadID); err != nil {
+			a.cfg.Log.WithError(err).Debug("an object without metadata is removed later")
+		}
+	}
+	if err != nil {
+		return f, err
+	}
+	a.cfg.Step("confirm.durable")
+	a.cfg.Feed.Notify()
+	return got, nil
 }
 
 // mayReplace checks that the caller may delete the file that f takes the place of.
