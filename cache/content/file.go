@@ -222,9 +222,9 @@ func (f *File) settle(reserved int64) {
 	s.mu.Unlock()
 }
 
-// checkComplete makes f complete where nothing of [0, size) is missing. mu is held exclusively, or f is not shared yet.
+// checkComplete makes f complete where nothing of [0, size) is missing and the log, where there is one, says so. mu is held exclusively, or f is not shared yet.
 func (f *File) checkComplete(size int64) {
-	if !f.complete.Load() && f.ext.Covers(0, size) {
+	if !f.complete.Load() && f.ext.Covers(0, size) && f.ownAll() {
 		f.complete.Store(true)
 		f.ext = Extents{}
 	}

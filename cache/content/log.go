@@ -11,8 +11,10 @@ import (
 // little-endian uint64, offset and end of a range whose bytes are the user's own. A record is written after its bytes
 // and before the write is acknowledged, so that after a kill no such byte is taken for missing and fetched over (C6). A
 // record never crosses a page, so that a kill cannot tear it; a record of zeros, as a power loss may leave, says nothing.
+// When the content becomes complete a record says that all is here, for from then on writes are not logged.
 const (
 	logSuffix  = ".log"
+	newSuffix  = ".new" // of a log that is being written anew
 	recordSize = 16
 )
 
@@ -45,7 +47,7 @@ func (f *File) Dirty() bool { return f.dirty.Load() }
 
 // startLog begins the log anew with all of ext.
 func (f *File) startLog(ext *Extents) error {
-	tmp := f.s.logPath(f.id) + ".new"
+	tmp := f.s.logPath(f.id) + newSuffix
 	log, err := os.OpenFile(tmp, os.O_RDWR|os.O_CREATE|os.O_TRUNC|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
@@ -86,6 +88,15 @@ func (f *File) own(off, end int64) error {
 	return nil
 }
 
+// ownAll records that the content is complete; false when it could not be.
+func (f *File) ownAll() bool {
+	if f.log == nil {
+		return true
+	}
+	_, err := f.log.Write(appendRecord(nil, 0, maxOffset))
+	return err == nil
+}
+
 func appendRecord(b []byte, off, end int64) []byte {
 	b = binary.LittleEndian.AppendUint64(b, uint64(off))
 	return binary.LittleEndian.AppendUint64(b, uint64(end))
@@ -98,11 +109,11 @@ func (f *File) openLog(size int64) error {
 		return err
 	}
 	readLog(data, size, &f.ext)
-	if f.ext.Covers(0, size) {
-		f.checkComplete(size)
-		return nil // the log stays until the index knows
+	if err := f.startLog(&f.ext); err != nil {
+		return full(err)
 	}
-	return f.startLog(&f.ext)
+	f.checkComplete(size)
+	return nil
 }
 
 // readLog adds what the records say, as far as it lies in [0, size).

@@ -120,8 +120,10 @@ func (f *File) opened() error {
 }
 
 func (f *File) openEmpty(size int64) error {
-	if err := removeIfThere(f.s.logPath(f.id)); err != nil {
-		return err
+	if !f.complete.Load() { // an old log of complete content says nothing new
+		if err := removeIfThere(f.s.logPath(f.id)); err != nil {
+			return err
+		}
 	}
 	file, err := f.s.openFile(f.id, os.O_RDWR|os.O_CREATE|os.O_TRUNC)
 	if err != nil {
@@ -156,14 +158,15 @@ func (f *File) openKnown(st State) error {
 	if !st.Dirty && (info.Size != st.Size || (!st.Complete && st.Extents.Empty() && info.Allocated > 0)) {
 		return f.openCold(st.Size)
 	}
-	if !st.Complete {
-		f.ext = st.Extents.Clone()
-		f.ext.Remove(info.Size, maxOffset)
-		if st.Dirty {
-			return f.openLog(info.Size)
-		}
-		f.checkComplete(info.Size)
+	if st.Complete {
+		return nil
 	}
+	f.ext = st.Extents.Clone()
+	f.ext.Remove(info.Size, maxOffset)
+	if st.Dirty {
+		return f.openLog(info.Size)
+	}
+	f.checkComplete(info.Size)
 	return removeIfThere(f.s.logPath(f.id))
 }
 

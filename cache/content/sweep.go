@@ -50,7 +50,7 @@ func (s *Store) sweepShard(name string, known func(ID) (Flags, bool)) error {
 	}
 	var errs []error
 	for _, d := range files {
-		base, isLog := strings.CutSuffix(d.Name(), logSuffix)
+		base, isLog := strings.CutSuffix(strings.TrimSuffix(d.Name(), newSuffix), logSuffix)
 		u, err := strconv.ParseUint(base, 16, 64)
 		id := ID(u)
 		if err != nil || shard(id) != name {
@@ -59,18 +59,18 @@ func (s *Store) sweepShard(name string, known func(ID) (Flags, bool)) error {
 		s.mu.Lock()
 		e := s.entries[id]
 		s.mu.Unlock()
-		if e != nil {
+		if e.inUse() || (e != nil && !isLog) {
 			continue
 		}
 		flags, ok := known(id)
 		if isLog {
-			if !ok || !flags.Dirty {
-				errs = append(errs, s.dropUnused(id, true))
+			if !ok || !flags.Dirty || strings.HasSuffix(d.Name(), newSuffix) {
+				errs = append(errs, s.dropUnused(id, d.Name()))
 			}
 			continue
 		}
 		if !ok || (flags.Cold && !flags.Dirty) {
-			errs = append(errs, s.dropUnused(id, false))
+			errs = append(errs, s.dropUnused(id, d.Name()))
 			continue
 		}
 		info, err := d.Info()
@@ -82,17 +82,17 @@ func (s *Store) sweepShard(name string, known func(ID) (Flags, bool)) error {
 	return errors.Join(errs...)
 }
 
-// dropUnused removes the file of id, or its log, unless the content came into use meanwhile.
-func (s *Store) dropUnused(id ID, log bool) error {
+// inUse tells whether the content was opened since Open; e may be nil.
+func (e *entry) inUse() bool { return e != nil && (e.known || e.file != nil) }
+
+// dropUnused removes a file of id, unless the content came into use meanwhile.
+func (s *Store) dropUnused(id ID, name string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock() // held over the unlink: a Create must not come between
-	if s.entries[id] != nil {
+	if s.entries[id].inUse() {
 		return nil
 	}
-	if log {
-		return removeIfThere(s.logPath(id))
-	}
-	return s.unlink(id)
+	return removeIfThere(filepath.Join(s.dirOf(id), name))
 }
 
 // count enters a file found on the disk.
