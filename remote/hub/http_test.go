@@ -1,0 +1,210 @@
+package hub
+
+import (
+	"bytes"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sirupsen/logrus"
+)
+
+func TestW1EveryErrorIsJSON(t *testing.T) {
+	s := newSite(t, nil)
+	drop := s.drop(1, 30)
+	for _, c := range []struct {
+		method, path string
+		status       int
+		allow        string
+	}{
+		{"GET", "/", 404, ""},
+		{"GET", "/nothing", 404, ""},
+		{"GET", "/api", 404, ""},
+		{"GET", "/api/v1", 404, ""},
+		{"GET", "/api/v2/dropzones", 404, ""},
+		{"GET", "/api/v1/dropzones/a/b/c/d", 404, ""},
+		{"GET", "/cdn/x", 404, ""},
+		{"GET", "/cdn/x/download", 404, ""},
+		{"GET", "/link/x", 403, ""},
+		{"GET", "/objects/x", 405, "PUT, OPTIONS"},
+		{"DELETE", "/api/v1/files", 405, "GET, HEAD, POST, OPTIONS"},
+		{"PUT", "/api/v1/files/x/confirm", 405, "POST, OPTIONS"},
+		{"BREW", "/api/v1/files", 405, "GET, HEAD, POST, OPTIONS"},
+		{"GET", "/api/v1//dropzones//" + drop + "//", 200, ""},
+		{"GET", "/api/v1/../v1/dropzones/" + drop, 200, ""},
+		{"GET", "/api/v1/dropzones/%2e%2e", 404, ""},
+		{"POST", "/healthz", 405, "GET, HEAD, OPTIONS"},
+		{"GET", "/healthz/", 200, ""},
+	} {
+		r := s.withKey(c.method, c.path, nil)
+		if r.Status != c.status || r.Header.Get("Allow") != c.allow {
+			t.Errorf("%s %s: %d, Allow %q", c.method, c.path, r.Status, r.Header.Get("Allow"))
+			continue
+		}
+		s.want(r, c.status)
+		if ct := r.Header.Get("Content-Type"); ct != "application/json; charset=utf-8" {
+			t.Errorf("%s %s: %s", c.method, c.path, ct)
+		}
+		if c.method == "GET" {
+			if h := s.withKey("HEAD", c.path, nil); h.Status != c.status && c.status != 405 || len(h.Body) != 0 {
+				t.Errorf("HEAD %s: %d", c.path, h.Status)
+			}
+		}
+	}
+}
+
+func TestBrowsers(t *testing.T) {
+	s := newSite(t, nil)
+	drop := s.drop(1, 30)
+	_, put := s.start(drop, "x", "text/plain", 1)
+	for _, c := range [][2]string{
+		{"GET", "/api/v1/files"}, {"POST", "/api/v1/dropzones"}, {"DELETE", "/api/v1/files/x"}, {"PUT", put},
+		{"GET", "/cdn/x/download"}, {"PATCH", "/api/v1/dropzone"},
+	} {
+		r := s.do(request{"OPTIONS", c[1], map[string]string{
+			"Origin": "https://page.example", "Access-Control-Request-Method": c[0],
+			"Access-Control-Request-Headers": "content-type,x-api-key,x-dropzone-id",
+		}, nil})
+		if r.Status != 204 || r.Header.Get("Access-Control-Allow-Origin") != "*" ||
+			!strings.Contains(r.Header.Get("Access-Control-Allow-Methods"), c[0]) ||
+			!strings.Contains(r.Header.Get("Access-Control-Allow-Headers"), "x-api-key") ||
+			r.Header.Get("Access-Control-Allow-Credentials") != "" {
+			t.Errorf("preflight of %v: %d %v", c, r.Status, r.Header)
+		}
+		if r := s.do(request{"OPTIONS", c[1], nil, nil}); r.Status != 204 || !strings.Contains(r.Header.Get("Allow"), c[0]) {
+			t.Errorf("OPTIONS of %v: %d %v", c, r.Status, r.Header)
+		}
+	}
+	r := s.do(request{"PUT", put, map[string]string{"Origin": "https://page.example", "Content-Type": "text/plain"}, []byte("x")})
+	if r.Status != 200 || r.Header.Get("Access-Control-Allow-Origin") != "*" || !strings.Contains(r.Header.Get("Access-Control-Expose-Headers"), "Etag") {
+		t.Errorf("PUT: %d %v", r.Status, r.Header)
+	}
+	r = s.do(request{"GET", "/api/v1/files", map[string]string{"Origin": "https://page.example"}, nil})
+	if r.Status != 401 || r.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("an error a page cannot read: %d %v", r.Status, r.Header)
+	}
+}
+
+func TestAbilitiesAreOnEveryAnswer(t *testing.T) {
+	s := newSite(t, nil)
+	for _, q := range []request{
+		{"OPTIONS", "/api/v1/dropzones", nil, nil}, {"GET", "/nothing", nil, nil}, {"GET", "/healthz", nil, nil},
+		{"OPTIONS", "/api/v1/dropzones", map[string]string{"Origin": "https://x", "Access-Control-Request-Method": "GET"}, nil},
+	} {
+		const want = "list-drops, delete-drop, rename-drop, multipart, copy, rename, replace, changes, link, renew"
+		if got := s.do(q).Header.Get("Dropfs-Abilities"); got != want {
+			t.Errorf("%v: %q", q, got)
+		}
+	}
+}
+
+func TestBaseURL(t *testing.T) {
+	forward := map[string]string{"x-api-key": testKey, "X-Forwarded-Proto": "https", "X-Forwarded-Host": "drops.example"}
+	for _, c := range []struct {
+		name   string
+		change func(*Config)
+		prefix string
+	}{
+		{"direct", nil, "http://127.0.0.1:"},
+		{"proxy", func(c *Config) { c.BehindProxy = true }, "https://drops.example/"},
+		{"public", func(c *Config) { c.PublicURL = "https://hub.example/base/" }, "https://hub.example/base/objects/"},
+	} {
+		s := newSite(t, c.change)
+		drop := s.drop(1, 30)
+		d := s.data(s.do(request{"POST", "/api/v1/dropzones/" + drop + "/files", forward, map[string]any{"name": "n", "type": "t/t", "size": 1}}))
+		if u := d["signedUrl"].(string); !strings.HasPrefix(u, c.prefix) {
+			t.Errorf("%s: %s", c.name, u)
+		}
+	}
+}
+
+func TestW2NoSecretIsLogged(t *testing.T) {
+	var out bytes.Buffer
+	log := logrus.New()
+	log.SetOutput(&out)
+	log.SetLevel(logrus.TraceLevel)
+	s := newSite(t, func(c *Config) { c.Log = logrus.NewEntry(log) })
+	drop := s.drop(1, 30)
+	id := s.upload(drop, "secret-name.txt", "text/plain", []byte("hello"))
+	link := s.data(s.withKey("POST", "/api/v1/files/"+id+"/link", nil))["url"].(string)
+	s.do(request{"GET", link, nil, nil})
+	made := s.data(s.withKey("POST", "/api/v1/apikeys", nil))["apiKey"].(string)
+	s.do(request{"GET", "/api/v1/files/" + id + "?x-api-key=" + testKey, map[string]string{"x-api-key": "wrong-key"}, nil})
+	sig := link[strings.Index(link, "sig=")+4:][:64]
+	s.srv.Close()
+	if !strings.Contains(out.String(), "POST /api/v1/files/{file}/confirm") {
+		t.Fatalf("requests are not logged: %s", out.String())
+	}
+	for name, secret := range map[string]string{
+		"key": testKey, "new key": made, "drop": drop, "file": id, "signature": sig, "wrong key": "wrong-key", "name": "secret-name",
+	} {
+		if strings.Contains(out.String(), secret) {
+			t.Errorf("the log holds the %s", name)
+		}
+	}
+}
+
+func TestMetrics(t *testing.T) {
+	s := newSite(t, nil)
+	s.drop(1, 30)
+	s.withKey("GET", "/nothing/SECRETID", nil)
+	r := s.do(request{"GET", "/metrics", nil, nil})
+	for _, want := range []string{
+		`dropfs_hub_requests_total{method="POST",route="POST /api/v1/dropzones",status="200"} 1`,
+		`dropfs_hub_requests_total{method="GET",route="none",status="404"} 1`,
+		"dropfs_hub_request_seconds_bucket", "dropfs_hub_body_bytes_total",
+	} {
+		if !strings.Contains(string(r.Body), want) {
+			t.Errorf("no %s", want)
+		}
+	}
+	if strings.Contains(string(r.Body), "SECRETID") {
+		t.Error("a path is a label")
+	}
+}
+
+func TestPanicIsAnError(t *testing.T) {
+	s := newSite(t, nil)
+	h := s.hub.observed(s.hub.recovered(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") })))
+	s.srv.Config.Handler = h
+	s.want(s.do(request{"GET", "/x", nil, nil}), 500)
+}
+
+func TestUploadThatBreaksOffStoresNothing(t *testing.T) {
+	s := newSite(t, nil)
+	drop := s.drop(1, 30)
+	id, url := s.start(drop, "x", "text/plain", 1000)
+	conn, err := net.Dial("tcp", s.srv.Listener.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = io.WriteString(conn, "PUT "+strings.TrimPrefix(url, s.srv.URL)+" HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\nContent-Length: 1000\r\n\r\nhalf")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s.want(s.withKey("POST", "/api/v1/files/"+id+"/confirm", nil), 409)
+	s.want(s.withKey("DELETE", "/api/v1/files/"+id, nil), 200)
+	s.srv.CloseClientConnections()
+	s.srv.Close() // waits for the handler
+	checkSpace(t, s.hub, map[string]int{})
+}
+
+func TestListingIsConditional(t *testing.T) {
+	s := newSite(t, nil)
+	drop := s.drop(1, 30)
+	path := "/api/v1/dropzones/" + drop + "/files"
+	r := s.withKey("GET", path, nil)
+	h := map[string]string{"x-api-key": testKey, "If-None-Match": r.Header.Get("ETag")}
+	if again := s.do(request{"GET", path, h, nil}); again.Status != 304 || len(again.Body) != 0 {
+		t.Fatalf("unchanged: %d", again.Status)
+	}
+	s.upload(drop, "x", "t/t", []byte("x"))
+	if again := s.do(request{"GET", path, h, nil}); again.Status != 200 {
+		t.Fatalf("changed: %d", again.Status)
+	}
+}
