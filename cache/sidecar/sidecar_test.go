@@ -25,8 +25,10 @@ var update = flag.Bool("update", false, "write the golden file")
 func sample() []Record {
 	return []Record{
 		{Key: AssetKey("64f0c0ffee"), Kind: File, Mode: 0o755, Mtime: 1795356202123456789, Stamp: 1795356202123456790, Replica: "box1"},
-		{Key: AssetKey("64f0c0fff0"), Kind: File, Mode: 0o644, Mtime: -1, Link: "g1", Stamp: 5, Replica: "box1",
-			Xattrs: map[string]string{"user.a": "\x00\xff", "user.\xfe": "", "user.b": "text"}},
+		{
+			Key: AssetKey("64f0c0fff0"), Kind: File, Mode: 0o644, Mtime: -1, Link: "g1", Stamp: 5, Replica: "box1",
+			Xattrs: map[string]string{"user.a": "\x00\xff", "user.\xfe": "", "user.b": "text"},
+		},
 		{Key: PathKey("empty dir/ä"), Kind: Dir, Mode: 0o1777, Mtime: 1, Stamp: 6, Replica: "lap"},
 		{Key: PathKey("link␛0A"), Kind: Symlink, Mode: 0o777, Target: "../\xff/etc/passwd", Stamp: 7, Replica: "lap"},
 		{Key: PathKey("old"), Kind: Dir, Gone: true, Stamp: 8, Replica: "lap"},
@@ -196,8 +198,10 @@ func TestCheck(t *testing.T) {
 func TestEncodeSplits(t *testing.T) {
 	var many []Record
 	for i := range 300 {
-		many = append(many, Record{Key: AssetKey(remote.AssetID(fmt.Sprint(i))), Kind: File, Stamp: 1, Replica: "x",
-			Xattrs: map[string]string{"user.big": strings.Repeat("x", 60<<10)}})
+		many = append(many, Record{
+			Key: AssetKey(remote.AssetID(fmt.Sprint(i))), Kind: File, Stamp: 1, Replica: "x",
+			Xattrs: map[string]string{"user.big": strings.Repeat("x", 60<<10)},
+		})
 	}
 	segments, err := Encode(many)
 	if err != nil || len(segments) < 2 {

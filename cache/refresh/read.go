@@ -1,0 +1,142 @@
+package refresh
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"dropfs/remote"
+)
+
+// readService works out what the service has now, and sorts out the sidecars.
+func (m *merger) readService() {
+	deleted := map[remote.AssetID]bool{}
+	for _, id := range m.in.Deleted {
+		deleted[id] = true
+	}
+	m.here = map[remote.AssetID]remote.Asset{}
+	if !m.in.Complete {
+		for _, b := range m.in.Bases {
+			m.here[b.Asset.ID] = b.Asset
+		}
+	}
+	var segments []remote.Asset
+	for _, a := range m.in.Assets {
+		switch {
+		case deleted[a.ID]:
+		case isSidecar(a.Name):
+			segments = append(segments, a)
+			delete(m.here, a.ID)
+		default:
+			m.here[a.ID] = a
+		}
+	}
+	if !m.in.Complete {
+		for _, id := range m.in.Gone {
+			delete(m.here, id)
+		}
+	}
+	for id := range deleted {
+		delete(m.here, id)
+	}
+	for _, b := range m.in.Bases {
+		if b.Fresh && !deleted[b.Asset.ID] {
+			m.here[b.Asset.ID] = b.Asset
+		}
+	}
+	m.readSegments(segments, deleted)
+}
+
+func isSidecar(name string) bool {
+	return name == sidecarDir || strings.HasPrefix(name, sidecarDir+"/")
+}
+
+func (m *merger) readSegments(have []remote.Asset, deleted map[remote.AssetID]bool) {
+	known, present := map[remote.AssetID]bool{}, map[remote.AssetID]bool{}
+	for _, id := range m.in.Segments {
+		known[id] = true
+	}
+	var s Sidecar
+	for _, a := range have {
+		if !known[a.ID] && !present[a.ID] && !(!m.in.Complete && slices.Contains(m.in.Gone, a.ID)) {
+			s.Added = append(s.Added, a)
+		}
+		present[a.ID] = true
+	}
+	gone := m.in.Gone
+	if m.in.Complete {
+		gone = m.in.Segments
+	}
+	for _, id := range gone {
+		if known[id] && (!m.in.Complete || !present[id]) || known[id] && deleted[id] {
+			s.Gone = append(s.Gone, id)
+			delete(known, id)
+		}
+	}
+	sortAssets(s.Added)
+	slices.Sort(s.Gone)
+	if len(s.Added)+len(s.Gone) > 0 {
+		m.emit(phaseSidecar, s)
+	}
+}
+
+// readEntries gives each entry its present asset, and finds the assets that have no row.
+func (m *merger) readEntries() {
+	byID := map[int64]*entry{}
+	for _, l := range m.in.Locals {
+		if byID[l.Entry] == nil && l.Entry != 0 {
+			byID[l.Entry] = &entry{Local: l}
+			m.ents = append(m.ents, byID[l.Entry])
+		}
+	}
+	slices.SortFunc(m.ents, func(a, b *entry) int { return cmp.Compare(a.Entry, b.Entry) })
+	for _, b := range m.in.Bases {
+		r := &row{Base: b, now: b.Asset}
+		if a, ok := m.here[b.Asset.ID]; ok {
+			r.now, r.live = fillIn(a, b.Asset), true
+		}
+		if byID[r.Bound] == nil {
+			r.Bound = 0
+		}
+		m.rows[b.Asset.ID] = r
+	}
+	for _, r := range m.sortedRows() {
+		e := byID[r.Bound]
+		if e == nil || r.Old {
+			continue
+		}
+		if e.base != nil {
+			if e.base.live && !r.live {
+				r.Old = true
+				continue
+			}
+			e.base.Old = true
+		}
+		e.base = r
+	}
+	for id, a := range m.here {
+		if m.rows[id] == nil {
+			m.fresh = append(m.fresh, a)
+		}
+	}
+	sortAssets(m.fresh)
+}
+
+func (m *merger) sortedRows() []*row {
+	rows := slices.Collect(maps.Values(m.rows))
+	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.Asset.ID, b.Asset.ID) })
+	return rows
+}
+
+// fillIn keeps what is known of an asset where the service says less than it once did; its bytes are the same (R1).
+func fillIn(a, known remote.Asset) remote.Asset {
+	a.ETag = cmp.Or(a.ETag, known.ETag)
+	a.MD5 = cmp.Or(a.MD5, known.MD5)
+	a.Type = cmp.Or(a.Type, known.Type)
+	a.Seq = cmp.Or(a.Seq, known.Seq)
+	if a.Created.IsZero() {
+		a.Created = known.Created
+	}
+	return a
+}
