@@ -1,13 +1,13 @@
 package config
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -58,10 +58,11 @@ func edit(path string, change func([]string) []string) error {
 	if text != "" {
 		lines = strings.Split(text, "\n")
 	}
-	out := []byte(strings.Join(change(lines), "\n") + "\n")
-	if bytes.Equal(out, old) {
+	changed := change(slices.Clone(lines))
+	if slices.Equal(changed, lines) {
 		return nil
 	}
+	out := []byte(strings.Join(changed, "\n") + "\n")
 	if _, err := Parse(out); err != nil {
 		if _, was := Parse(old); was != nil {
 			return fmt.Errorf("%s:%w", path, was)

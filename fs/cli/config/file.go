@@ -58,19 +58,20 @@ type Account struct {
 	WebURL    string `toml:"web_url"`    // dropio
 	Version   string `toml:"version"`    // dropio
 
-	Dropzone DropzoneWire `toml:"wire"`
+	Wire DropzoneWire `toml:"wire"`
 }
 
 // DropzoneWire is what wire/dropzone.md §6 calls configurable of the Dropzone API. Zero values are the client's own.
 type DropzoneWire struct {
-	Generation   string            `toml:"generation"` // g0, g1, g2, g3 or auto
-	KeyHeader    string            `toml:"key_header"`
-	DropHeader   string            `toml:"drop_header"`
-	SendBoth     *bool             `toml:"send_both"` // key and drop header on every request
-	Paths        map[string]string `toml:"paths"`     // operation: "METHOD /path/{drop}/{file}"
-	PutHeaders   map[string]string `toml:"put_headers"`
-	Download     string            `toml:"download"`      // follow or stream
-	ListUploaded *bool             `toml:"list_uploaded"` // list confirmed files only
+	Generation      string            `toml:"generation"`  // auto, g0, g1, g2 or g3
+	Credentials     string            `toml:"credentials"` // which headers a request carries: key, drop or both
+	KeyHeader       string            `toml:"key_header"`
+	DropHeader      string            `toml:"drop_header"`
+	Routes          map[string]string `toml:"routes"` // operation: "METHOD /path/{drop}/{file}"
+	UploadHeaders   map[string]string `toml:"upload_headers"`
+	Download        string            `toml:"download"` // follow, stream or cdn
+	CDNBase         string            `toml:"cdn_base"`
+	ListUnconfirmed bool              `toml:"list_unconfirmed"`
 }
 
 // Convert is a [convert] or [accounts.NAME.convert] section.

@@ -1,0 +1,429 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"dropfs/cache"
+	"dropfs/fs/cli/config"
+	"dropfs/fs/cli/control"
+	"dropfs/fs/cli/fail"
+	"dropfs/fs/platform"
+	"dropfs/remote"
+)
+
+// Handlers are the calls of the control socket. A command that found no daemon runs them in its own process.
+func (d *Disk) Handlers() map[string]control.Handler {
+	return map[string]control.Handler{
+		control.CallInfo:     func(context.Context, control.Call) (any, error) { return d.Info(), nil },
+		control.CallStatus:   func(ctx context.Context, _ control.Call) (any, error) { return d.Status(ctx), nil },
+		control.CallMount:    d.handleMount,
+		control.CallUnmount:  d.handleUnmount,
+		control.CallSync:     d.handleSync,
+		control.CallPin:      d.handlePin,
+		control.CallShare:    d.handleShare,
+		control.CallRefresh:  d.handleRefresh,
+		control.CallDeleted:  d.handleDeleted,
+		control.CallUndelete: d.handleUndelete,
+		control.CallVerify:   d.handleVerify,
+		control.CallPrune:    d.handlePrune,
+		control.CallDrop:     d.handleDrop,
+		control.CallWait: func(ctx context.Context, _ control.Call) (any, error) {
+			select {
+			case <-ctx.Done():
+			case <-d.ended:
+			}
+			return struct{}{}, nil
+		},
+	}
+}
+
+// handleMount adds a mount point; accounts may have been configured since the daemon began.
+func (d *Disk) handleMount(ctx context.Context, c control.Call) (any, error) {
+	var r control.MountRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	file, err := config.Load(d.file().Path, false)
+	if err != nil {
+		return nil, fail.As(fail.Config, "configuration", err)
+	}
+	d.mu.Lock()
+	d.cfg.File = file
+	d.mu.Unlock()
+	if err := d.Mount(ctx, r); err != nil {
+		return nil, err
+	}
+	return struct{}{}, nil
+}
+
+// handleUnmount takes a disk away and tells what is left to send.
+func (d *Disk) handleUnmount(ctx context.Context, c control.Call) (any, error) {
+	var r control.UnmountRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	d.mu.Lock()
+	m := d.mounts[r.Mountpoint]
+	last := len(d.mounts) == 1
+	d.mu.Unlock()
+	if m == nil || m.server == nil {
+		return nil, fail.New(fail.NotFound, "unmount "+r.Mountpoint, "not mounted by this daemon")
+	}
+	if r.Send {
+		// What cannot be sent now stays: it is counted below.
+		if err := d.sync(ctx, d.places(m), r.Timeout, c.Progress); err != nil && ctx.Err() != nil {
+			return nil, fmt.Errorf("unmount %s: %w", r.Mountpoint, ctx.Err())
+		}
+	}
+	if err := d.detach(m, r.Lazy); err != nil {
+		return nil, err
+	}
+	out := control.UnmountResult{Last: last}
+	for _, p := range d.places(m) {
+		n, b := p.acc.replica.Unsent()
+		out.Unsent, out.UnsentBytes = out.Unsent+n, out.UnsentBytes+b
+	}
+	d.log.WithField("path", r.Mountpoint).WithField("len", out.Unsent).Info("unmounted")
+	return out, nil
+}
+
+// detach unmounts, and names who is in the way.
+func (d *Disk) detach(m *mount, lazy bool) error {
+	err := m.server.Unmount(lazy)
+	if !errors.Is(err, platform.ErrBusy) {
+		return err
+	}
+	return BusyFailure(m.Mountpoint)
+}
+
+// BusyFailure names the processes that hold a mount.
+func BusyFailure(mountpoint string) error {
+	why := "in use"
+	users, err := platform.Users(mountpoint)
+	if err == nil && len(users) > 0 {
+		names := make([]string, 0, len(users))
+		for i, u := range users {
+			if i == 10 {
+				names = append(names, "…")
+				break
+			}
+			names = append(names, u.String())
+		}
+		why = "in use by " + strings.Join(names, ", ")
+	}
+	return fail.New(fail.Failed, "unmount "+mountpoint, why).WithHint("end them, or detach it: dropfs unmount --lazy " + mountpoint)
+}
+
+// places are the roots of what a mount shows.
+func (d *Disk) places(m *mount) []place {
+	var out []place
+	for _, a := range d.snapshot() {
+		for _, name := range m.accounts {
+			if a.name == name {
+				out = append(out, place{a, m.root.Drop})
+			}
+		}
+	}
+	return out
+}
+
+// handleSync sends everything below the paths.
+func (d *Disk) handleSync(ctx context.Context, c control.Call) (any, error) {
+	var r control.SyncRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	var places []place
+	for _, p := range r.Paths {
+		more, err := d.locate(p)
+		if err != nil {
+			return nil, err
+		}
+		places = append(places, more...)
+	}
+	if len(r.Paths) == 0 {
+		for _, a := range d.snapshot() {
+			places = append(places, place{a, ""})
+		}
+	}
+	return struct{}{}, d.sync(ctx, places, r.Timeout, c.Progress)
+}
+
+// offlineLook is how often a sync without time-out looks whether its service is still there.
+const offlineLook = 500 * time.Millisecond
+
+// sync sends everything below the places. A timeout of 0 is none; then a service that cannot be reached ends it.
+func (d *Disk) sync(ctx context.Context, places []place, timeout time.Duration, progress func(control.Progress)) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if timeout > 0 {
+		stop := time.AfterFunc(timeout, func() { cancel(errTimeout) })
+		defer stop.Stop()
+	}
+	done := make(chan struct{})
+	watched := make(chan struct{})
+	go func() {
+		defer close(watched)
+		d.watchSync(places, timeout == 0, done, cancel, progress)
+	}()
+	var errs []error
+	for _, p := range places {
+		var inos []cache.Ino
+		if p.path != "" {
+			ino, err := p.ino(ctx)
+			if err != nil {
+				errs = append(errs, err)
+				continue
+			}
+			inos = []cache.Ino{ino}
+		}
+		errs = append(errs, p.acc.replica.Sync(ctx, inos))
+	}
+	close(done)
+	<-watched
+	return d.syncFailure(context.Cause(ctx), errors.Join(errs...), places)
+}
+
+// Why a sync was cut short.
+var (
+	errTimeout = errors.New("time is up")
+	errOffline = errors.New("the service cannot be reached")
+)
+
+// watchSync tells progress until done, and ends a sync whose service is not there.
+func (d *Disk) watchSync(places []place, giveUp bool, done <-chan struct{}, cancel context.CancelCauseFunc, progress func(control.Progress)) {
+	tick := time.NewTicker(offlineLook)
+	defer tick.Stop()
+	var most int64
+	for looks := 0; ; looks++ {
+		select {
+		case <-done:
+			return
+		case <-tick.C:
+		}
+		var left int64
+		files, offline := 0, 0
+		for _, p := range places {
+			st := p.acc.replica.Status()
+			left, files = left+st.UnsentBytes, files+st.UnsentFiles
+			for _, t := range st.Transfers {
+				if t.Up {
+					left -= t.Done
+				}
+			}
+			if !st.Online && st.UnsentFiles > 0 {
+				offline++
+			}
+		}
+		most = max(most, left)
+		progress(control.Progress{Text: fmt.Sprintf("sending %d", files), Done: most - left, Total: most, Files: files})
+		if giveUp && offline > 0 && looks >= 6 { // three seconds, in which the probe has been made
+			cancel(errOffline)
+			return
+		}
+	}
+}
+
+// syncFailure makes one failure of how a sync ended.
+func (d *Disk) syncFailure(cause, err error, places []place) error {
+	var refused *cache.SyncError
+	ops := 0
+	for _, p := range places {
+		n, _ := p.acc.replica.Unsent()
+		ops += n
+	}
+	switch {
+	case errors.Is(cause, errTimeout):
+		return fail.New(fail.Unsent, "sync", fmt.Sprintf("time is up with %d unsent", ops)).WithHint("they are kept and sent later; dropfs status shows them")
+	case errors.Is(cause, errOffline):
+		return fail.New(fail.Unreachable, "sync", fmt.Sprintf("the service cannot be reached, %d unsent", ops)).WithHint("they are kept and sent when it is back; --timeout waits for it")
+	case err == nil:
+		return nil
+	case errors.As(err, &refused):
+		names := make([]string, 0, len(refused.Ops))
+		for _, op := range refused.Ops {
+			names = append(names, op.Path+" ("+op.Err+")")
+		}
+		return fail.New(fail.Failed, "sync", "refused by the service: "+strings.Join(names, ", "))
+	default:
+		return fail.Of("sync", err)
+	}
+}
+
+// handlePin keeps what is below the paths here, or lets it go.
+func (d *Disk) handlePin(ctx context.Context, c control.Call) (any, error) {
+	return d.each(ctx, c, func(p place, ino cache.Ino, r control.PathsRequest) error {
+		return p.acc.replica.Pin(ctx, ino, r.On)
+	})
+}
+
+// handleRefresh lists again what is below the paths.
+func (d *Disk) handleRefresh(ctx context.Context, c control.Call) (any, error) {
+	return d.each(ctx, c, func(p place, ino cache.Ino, _ control.PathsRequest) error {
+		return p.acc.replica.Refresh(ctx, ino)
+	})
+}
+
+// each does something with every place of a request.
+func (d *Disk) each(ctx context.Context, c control.Call, do func(place, cache.Ino, control.PathsRequest) error) (any, error) {
+	var r control.PathsRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	for _, path := range r.Paths {
+		places, err := d.locate(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range places {
+			ino, err := p.ino(ctx)
+			if err != nil {
+				return nil, fail.Of(path, err)
+			}
+			if err := do(p, ino, r); err != nil {
+				return nil, fail.Of(path, err)
+			}
+		}
+	}
+	return struct{}{}, nil
+}
+
+// handleShare makes a public link.
+func (d *Disk) handleShare(ctx context.Context, c control.Call) (any, error) {
+	var out control.ShareResult
+	_, err := d.each(ctx, c, func(p place, ino cache.Ino, r control.PathsRequest) (err error) {
+		out.URL, err = p.acc.replica.Share(ctx, ino, r.Public)
+		if errors.Is(err, remote.ErrDenied) && !r.Public {
+			return fail.As(fail.Failed, "share", err).WithHint("this service links only what anybody may read: --public allows it for this file")
+		}
+		return err
+	})
+	return out, err
+}
+
+// handleDeleted lists what can be brought back.
+func (d *Disk) handleDeleted(context.Context, control.Call) (any, error) {
+	out := control.DeletedResult{Deleted: []cache.Deleted{}}
+	for _, a := range d.snapshot() {
+		for _, del := range a.replica.Deleted() {
+			del.Path = d.shown(a.name, del.Path)
+			out.Deleted = append(out.Deleted, del)
+		}
+	}
+	return out, nil
+}
+
+// handleUndelete brings deleted files back.
+func (d *Disk) handleUndelete(ctx context.Context, c control.Call) (any, error) {
+	var r control.PathsRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	for _, path := range r.Paths {
+		places, err := d.locate(path)
+		if err != nil {
+			return nil, err
+		}
+		for _, p := range places {
+			if err := p.acc.replica.Undelete(ctx, p.path); err != nil {
+				return nil, fail.Of("undelete "+path, err)
+			}
+		}
+	}
+	return struct{}{}, nil
+}
+
+// handleVerify reads every content file and tells which are damaged.
+func (d *Disk) handleVerify(ctx context.Context, c control.Call) (any, error) {
+	out := control.VerifyResult{Bad: []string{}}
+	for _, a := range d.snapshot() {
+		bad, err := a.replica.CacheVerify(ctx, func(done, total int) {
+			c.Progress(control.Progress{Text: "reading", Done: int64(done), Total: int64(total)})
+		})
+		if err != nil {
+			return nil, fail.Of("cache verify", err)
+		}
+		for _, path := range bad {
+			out.Bad = append(out.Bad, d.shown(a.name, path))
+		}
+	}
+	return out, nil
+}
+
+// handlePrune lets clean content go.
+func (d *Disk) handlePrune(ctx context.Context, c control.Call) (any, error) {
+	var r control.AccountRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	for _, a := range d.snapshot() {
+		if r.Account != "" && r.Account != a.name {
+			continue
+		}
+		if err := a.replica.CachePrune(ctx, r.Bytes); err != nil {
+			return nil, fail.Of("cache prune", err)
+		}
+	}
+	return struct{}{}, nil
+}
+
+// handleDrop makes, changes, lists or forgets drops.
+func (d *Disk) handleDrop(ctx context.Context, c control.Call) (any, error) {
+	var r control.DropRequest
+	if err := c.Decode(&r); err != nil {
+		return nil, err
+	}
+	out := control.DropResult{Drops: []cache.DropStatus{}}
+	what := strings.TrimSpace("drop " + r.Do + " " + r.Name)
+	for _, a := range d.snapshot() {
+		if r.Account != "" && r.Account != a.name {
+			continue
+		}
+		if err := dropChange(ctx, a.replica, r); err != nil {
+			return nil, fail.Of(what, err)
+		}
+		for _, s := range a.replica.Drops(ctx) {
+			if r.Name == "" || s.Name == r.Name {
+				s.Account = a.name
+				out.Drops = append(out.Drops, s)
+			}
+		}
+	}
+	return out, nil
+}
+
+// dropChange does what a request asks of one account.
+func dropChange(ctx context.Context, r *cache.Replica, q control.DropRequest) error {
+	switch q.Do {
+	case "list":
+		return nil
+	case "create":
+		_, err := r.CreateDrop(ctx, q.Name, remote.DropSpec{Name: q.Name, GB: q.GB, Days: q.Days})
+		return err
+	case "extend":
+		return r.ExtendDrop(ctx, q.Name, q.GB, q.Days)
+	case "add":
+		return r.AddDrop(ctx, q.Name, remote.DropID(q.ID))
+	case "forget":
+		return r.ForgetDrop(ctx, q.Name)
+	case "delete":
+		return r.DeleteDrop(ctx, q.Name)
+	default:
+		return fail.New(fail.Usage, "drop", fmt.Sprintf("%q is not known", q.Do))
+	}
+}
+
+// statePath is the state directory of an account.
+func (d *Disk) statePath(account string) string { return filepath.Join(d.cfg.StateDir, account) }
+
+// HasState tells whether an account was ever used here.
+func HasState(stateDir, account string) bool {
+	_, err := os.Stat(filepath.Join(stateDir, account, "index.db"))
+	return err == nil
+}
