@@ -37,13 +37,14 @@ type merger struct {
 	in     Input
 	ents   []*entry
 	rows   map[remote.AssetID]*row
+	sorted []*row                          // rows by id
 	here   map[remote.AssetID]remote.Asset // what the service has, without sidecars
 	fresh  []remote.Asset                  // of those, the ones without a row, in order
 	groups map[string][]contender          // by canonical name
 	claims []*entry                        // entries whose name or content the service has not seen
 	vacant []*entry                        // entries to go, unless another asset has their name now
 	dirs   map[string]bool
-	used   map[string]bool
+	used   map[string]bool // names that no conflict name may take; made when the first is needed
 
 	out [phases][]Action
 }
@@ -64,14 +65,14 @@ const (
 // Merge tells what must change here after the service was asked what it has. It is total and deterministic.
 func Merge(in Input) []Action {
 	m := &merger{
-		in: in, rows: map[remote.AssetID]*row{}, groups: map[string][]contender{}, dirs: map[string]bool{}, used: map[string]bool{},
+		in: in, rows: map[remote.AssetID]*row{}, groups: map[string][]contender{}, dirs: map[string]bool{},
 	}
 	m.readService()
 	m.readEntries()
 	m.bindUploads()
 	m.judgeEntries()
 	m.judgeRows()
-	m.collectNames()
+	m.collectDirs()
 	m.settleVacant()
 	m.settleClaims()
 	for _, name := range slices.Sorted(maps.Keys(m.groups)) {
@@ -155,7 +156,7 @@ func sameAsset(a, b remote.Asset) bool {
 
 // judgeRows forgets what nothing shows any more.
 func (m *merger) judgeRows() {
-	for _, r := range m.sortedRows() {
+	for _, r := range m.sorted {
 		switch {
 		case r.Bound != 0 && !r.Old:
 		case r.live:
@@ -166,8 +167,8 @@ func (m *merger) judgeRows() {
 	}
 }
 
-// collectNames finds the directories, and all names that a conflict name must not take.
-func (m *merger) collectNames() {
+// collectDirs finds the directories.
+func (m *merger) collectDirs() {
 	parents := func(wire string) {
 		for i := strings.LastIndexByte(wire, '/'); i > 0; i = strings.LastIndexByte(wire[:i], '/') {
 			m.dirs[wire[:i]] = true
@@ -182,13 +183,6 @@ func (m *merger) collectNames() {
 	}
 	for _, e := range m.claims {
 		parents(e.Wire)
-	}
-	maps.Copy(m.used, m.dirs)
-	for _, e := range m.ents {
-		m.used[e.Wire] = true
-	}
-	for _, a := range m.here {
-		m.used[Canonical(a.Name)] = true
 	}
 }
 

@@ -59,7 +59,7 @@ func (m *merger) readSegments(have []remote.Asset, deleted map[remote.AssetID]bo
 	}
 	var s Sidecar
 	for _, a := range have {
-		if !known[a.ID] && !present[a.ID] && !(!m.in.Complete && slices.Contains(m.in.Gone, a.ID)) {
+		if !known[a.ID] && !present[a.ID] && (m.in.Complete || !slices.Contains(m.in.Gone, a.ID)) {
 			s.Added = append(s.Added, a)
 		}
 		present[a.ID] = true
@@ -101,7 +101,8 @@ func (m *merger) readEntries() {
 		}
 		m.rows[b.Asset.ID] = r
 	}
-	for _, r := range m.sortedRows() {
+	m.sorted = slices.SortedFunc(maps.Values(m.rows), func(a, b *row) int { return cmp.Compare(a.Asset.ID, b.Asset.ID) })
+	for _, r := range m.sorted {
 		e := byID[r.Bound]
 		if e == nil || r.Old {
 			continue
@@ -121,12 +122,6 @@ func (m *merger) readEntries() {
 		}
 	}
 	sortAssets(m.fresh)
-}
-
-func (m *merger) sortedRows() []*row {
-	rows := slices.Collect(maps.Values(m.rows))
-	slices.SortFunc(rows, func(a, b *row) int { return cmp.Compare(a.Asset.ID, b.Asset.ID) })
-	return rows
 }
 
 // fillIn keeps what is known of an asset where the service says less than it once did; its bytes are the same (R1).

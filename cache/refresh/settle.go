@@ -1,7 +1,9 @@
 package refresh
 
 import (
+	"maps"
 	"slices"
+	"time"
 
 	"dropfs/remote"
 )
@@ -36,12 +38,24 @@ func (m *merger) settleClaims() {
 
 // conflict moves e to a conflict name of wire.
 func (m *merger) conflict(e *entry, wire string, winner remote.AssetID) {
-	to := ConflictName(wire, m.in.Host, m.in.Now, m.isUsed)
-	m.used[to] = true
-	m.emit(phaseMove, Conflict{Entry: e.Entry, Wire: to, Winner: winner})
+	m.emit(phaseMove, Conflict{Entry: e.Entry, Wire: m.conflictName(wire, m.in.Host, m.in.Now), Winner: winner})
 }
 
-func (m *merger) isUsed(wire string) bool { return m.used[wire] || isSidecar(wire) }
+// conflictName makes a conflict name that nothing has, and takes it.
+func (m *merger) conflictName(wire, host string, at time.Time) string {
+	if m.used == nil {
+		m.used = maps.Clone(m.dirs)
+		for _, e := range m.ents {
+			m.used[e.Wire] = true
+		}
+		for _, a := range m.here {
+			m.used[Canonical(a.Name)] = true
+		}
+	}
+	to := ConflictName(wire, host, at, func(s string) bool { return m.used[s] || isSidecar(s) })
+	m.used[to] = true
+	return to
+}
 
 // sameBytes tells whether what e holds surely is what a holds.
 func (m *merger) sameBytes(e *entry, a remote.Asset) bool {
@@ -122,8 +136,7 @@ func (m *merger) shadow(c *contender, name string) {
 		m.update(e.base)
 		return
 	}
-	to := ConflictName(name, "", c.asset.Created.UTC(), m.isUsed)
-	m.used[to] = true
+	to := m.conflictName(name, "", c.asset.Created.UTC())
 	if c.ent == nil {
 		m.emit(phaseAdd, Shadow{Asset: c.asset, Wire: to})
 		return

@@ -17,7 +17,6 @@ type step struct {
 	what  string
 	key   Key
 	after Key
-	lane  int64
 	d     time.Duration
 }
 
