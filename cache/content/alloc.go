@@ -107,7 +107,7 @@ func (f *File) allocateLocked(what AllocMode, keep bool, off, n int64) error {
 		err = f.punch(off, min(end, info.Size))
 	case AllocZero:
 		err = f.zero(off, end, info.Size, keep)
-	default:
+	case AllocPlain, AllocKeepSize:
 		if err = sys.Preallocate(f.file, off, n, keep); errors.Is(err, ErrUnsupported) && !keep && end > info.Size {
 			err = f.file.Truncate(end) // room is not promised, the size is
 		} else if errors.Is(err, ErrUnsupported) && (keep || end <= info.Size) {

@@ -16,7 +16,7 @@ import (
 func files(t testing.TB, dir string) []string {
 	t.Helper()
 	var out []string
-	err := filepath.Walk(dir, func(path string, fi os.FileInfo, err error) error {
+	err := filepath.Walk(dir, func(_ string, fi os.FileInfo, err error) error {
 		if err == nil && !fi.IsDir() {
 			out = append(out, fi.Name())
 		}
@@ -242,5 +242,31 @@ func TestRemove(t *testing.T) {
 	}
 	if err := s.Remove(1); err != nil {
 		t.Errorf("second remove: %v", err)
+	}
+}
+
+func TestPartialChangedContentCannotBeClean(t *testing.T) {
+	s := newStore(t, content.Config{})
+	f, o := cold(t, s, 1, 1<<20)
+	for _, write := range []bool{false, true} {
+		if err := f.SetDirty(true); err != nil {
+			t.Fatal(err)
+		}
+		var want error
+		if write {
+			want = content.ErrMissing
+			if _, err := f.WriteAt(t.Context(), []byte("x"), 5); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := f.SetDirty(false); !errors.Is(err, want) {
+			t.Errorf("changed %v: %v, want %v", write, err, want)
+		}
+	}
+	if err := f.Ensure(t.Context(), 0, 1<<20, o.fetch); err != nil {
+		t.Fatal(err)
+	}
+	if err := f.SetDirty(false); err != nil {
+		t.Errorf("complete: %v", err)
 	}
 }

@@ -18,12 +18,13 @@ const maxOffset = math.MaxInt64
 
 // File is an open content. All methods may be called at the same time.
 type File struct {
-	s       *Store
-	id      ID
-	entry   *entry
-	refs    int  // guarded by s.mu
-	created bool // guarded by mu
-	shared  bool // guarded by mu: blocks are another content's too, and not charged
+	s              *Store
+	id             ID
+	entry          *entry
+	refs           int  // guarded by s.mu
+	knew, hadFlags bool // entry.known and entry.flags before this opening, for one that fails
+	created        bool // guarded by mu
+	shared         bool // guarded by mu: blocks are another content's too, and not charged
 
 	complete atomic.Bool // never true to false while open
 	dirty    atomic.Bool
@@ -37,6 +38,7 @@ type File struct {
 	mu      sync.RWMutex
 	file    *os.File
 	log     *os.File // log of local ranges; nil: none
+	owned   bool     // partial content may have local ranges
 	openErr error
 	syncErr error   // a failed fsync, told to every later one: the kernel forgets it
 	ext     Extents // what is here, while not complete
@@ -80,6 +82,13 @@ func (f *File) statLocked() (Info, error) {
 		return Info{}, os.ErrClosed
 	}
 	return sys.Stat(f.file)
+}
+
+// Recount charges what was written through a descriptor of Fd, which the store does not see.
+func (f *File) Recount() {
+	f.mu.RLock()
+	defer f.mu.RUnlock()
+	f.settle(0)
 }
 
 // SetTimes sets atime and mtime of the content file; a zero time is left as it is.
@@ -320,16 +329,21 @@ func (f *File) sync(op string, fn func(*os.File) error) error {
 
 // syncShard makes the names in the directory of id durable.
 func (s *Store) syncShard(id ID) error {
-	for _, path := range []string{s.dirOf(id), s.cfg.Dir} {
-		d, err := os.Open(path)
-		if err != nil {
-			return err
-		}
-		err = errors.Join(d.Sync(), d.Close())
-		if err != nil {
-			return err
-		}
+	d, err := os.Open(s.dirOf(id))
+	if err != nil {
+		return err
 	}
+	if err := errors.Join(d.Sync(), d.Close()); err != nil {
+		return err
+	}
+	made := &s.made[uint8(id)]
+	if !made.Load() {
+		return nil
+	}
+	if err := s.dir.Sync(); err != nil {
+		return err
+	}
+	made.Store(false)
 	return nil
 }
 

@@ -19,7 +19,8 @@ const (
 )
 
 // SetDirty says that the content is, or is no longer, changed against what the service has. The caller commits it to the
-// index first (C2): before SetDirty(true) the state and extents that were, before SetDirty(false) that it is complete.
+// index first (C2): before SetDirty(true) the state and extents that were, before SetDirty(false) that it is complete and
+// clean. Partial content that was changed cannot be clean (ErrMissing).
 func (f *File) SetDirty(on bool) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -27,6 +28,9 @@ func (f *File) SetDirty(on bool) error {
 		if err := f.startLog(&f.ext); err != nil {
 			return f.wrap("mark dirty", full(err))
 		}
+	}
+	if !on && f.owned && !f.complete.Load() {
+		return f.wrap("mark clean", ErrMissing)
 	}
 	f.dirty.Store(on)
 	s := f.s
@@ -84,6 +88,7 @@ func (f *File) own(off, end int64) error {
 			return full(err)
 		}
 	}
+	f.owned = true
 	f.ext.Add(off, end)
 	return nil
 }
@@ -109,6 +114,7 @@ func (f *File) openLog(size int64) error {
 		return err
 	}
 	readLog(data, size, &f.ext)
+	f.owned = true
 	if err := f.startLog(&f.ext); err != nil {
 		return full(err)
 	}

@@ -87,6 +87,7 @@ func (s *Store) entryLocked(id ID) *entry {
 // attachLocked makes f the open file of e.
 func (s *Store) attachLocked(e *entry, f *File) {
 	s.idle.Remove(e.id)
+	f.knew, f.hadFlags = e.known, e.flags
 	f.refs = 1
 	e.file = f
 	e.known, e.flags = true, true
@@ -211,7 +212,6 @@ func (f *File) detach() {
 		return
 	}
 	e.file = nil
-	e.complete, e.ext = f.complete.Load(), f.ext
 	alloc := e.alloc
 	if f.file != nil && !f.shared {
 		if info, err := sys.Stat(f.file); err == nil {
@@ -223,14 +223,15 @@ func (f *File) detach() {
 	f.window.drop(s)
 	switch {
 	case f.openErr != nil:
-		e.known, e.flags = false, false // nothing was learned
+		e.known, e.flags = f.knew, f.hadFlags // nothing was learned
 		s.chargeLocked(e, alloc, e.dirty, e.pinned)
-		if e.alloc == 0 {
+		if e.alloc == 0 && !e.known {
 			delete(s.entries, e.id)
 		}
 	case e.removed:
 		s.chargeLocked(e, 0, false, false)
 	default:
+		e.complete, e.ext = f.complete.Load(), f.ext
 		s.chargeLocked(e, alloc, e.dirty, e.pinned)
 	}
 	s.roomLocked()

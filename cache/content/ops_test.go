@@ -207,7 +207,7 @@ func TestSnapshotIsOneInstant(t *testing.T) {
 	}
 	go func() { // each write replaces all bytes by one other value
 		for i := byte(1); ctx.Err() == nil; i++ {
-			if _, err := f.WriteAt(context.Background(), bytes.Repeat([]byte{i}, size), 0); err != nil {
+			if _, err := f.WriteAt(ctx, bytes.Repeat([]byte{i}, size), 0); err != nil && ctx.Err() == nil {
 				done <- err
 				return
 			}

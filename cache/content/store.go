@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"dropfs/cache/content/sys"
@@ -44,15 +45,16 @@ const (
 
 // Config says where and how much. Only Dir is required.
 type Config struct {
-	Dir      string        // made with mode 0700
-	MaxBytes int64         // capacity in allocated bytes; 0: a fifth of the disk, 50 GiB at most
-	KeepFree float64       // share of the disk that is always left free; 0: 0.05; negative: none
-	Buffers  int64         // bytes of all fetch buffers; 0: 64 MiB
-	Wait     time.Duration // how long a writer waits for room before ErrFull; 0: 5 s; negative: not at all
+	Dir         string        // made with mode 0700
+	MaxBytes    int64         // capacity in allocated bytes; 0: a fifth of the disk, 50 GiB at most
+	KeepFree    float64       // share of the disk that is always left free; 0: 0.05; negative: none
+	BufferBytes int64         // bytes of all fetch buffers; 0: 64 MiB
+	Wait        time.Duration // how long a writer waits for room before ErrFull; 0: 5 s; negative: not at all
 
 	// Evict is called, one call at a time and with no lock held, before the bytes of ids go (C3): it makes them cold in
 	// the index in one transaction. An error, as for an id that the index knows to be dirty or pinned, keeps them all.
-	// It must not call methods that need room. nil: allowed.
+	// Open and Remove of these ids, and all who need room, wait for it: it must not wait for a lock that one of those who
+	// call them holds, nor call them itself. nil: allowed.
 	Evict func(ids []ID) error
 
 	Log *logrus.Entry // nil: silent
@@ -83,9 +85,10 @@ type Store struct {
 	dir     *os.File
 	max     int64
 	keep    int64               // bytes of the disk left free
-	buffers *semaphore.Weighted // three quarters of Config.Buffers, for fetches
+	buffers *semaphore.Weighted // three quarters of Config.BufferBytes, for fetches
 	windows *semaphore.Weighted // the last quarter, for readers that keep nothing
 	pool    sync.Pool
+	made    [256]atomic.Bool // shards whose names are not yet durable
 
 	ctx    context.Context // of all fetches; ended by Close
 	cancel context.CancelFunc
@@ -138,8 +141,8 @@ func Open(cfg Config) (*Store, error) {
 		entries: map[ID]*entry{}, room: make(chan struct{}),
 	}
 	s.defaults(total)
-	s.buffers = semaphore.NewWeighted(max(s.cfg.Buffers*3/4, bufferSize))
-	s.windows = semaphore.NewWeighted(s.cfg.Buffers / 4)
+	s.buffers = semaphore.NewWeighted(max(s.cfg.BufferBytes*3/4, bufferSize))
+	s.windows = semaphore.NewWeighted(s.cfg.BufferBytes / 4)
 	s.pool.New = func() any { b := make([]byte, bufferSize); return &b }
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.idle, err = simplelru.NewLRU[ID, *entry](math.MaxInt, nil)
@@ -163,8 +166,8 @@ func (s *Store) defaults(total int64) {
 		share = defaultKeep
 	}
 	s.keep = int64(max(share, 0) * float64(total))
-	if s.cfg.Buffers <= 0 {
-		s.cfg.Buffers = defaultBuffers
+	if s.cfg.BufferBytes <= 0 {
+		s.cfg.BufferBytes = defaultBuffers
 	}
 	if s.cfg.Wait == 0 {
 		s.cfg.Wait = defaultWait
@@ -234,6 +237,7 @@ func (s *Store) openFile(id ID, flag int) (*os.File, error) {
 		if err := os.Mkdir(filepath.Dir(path), 0o700); err != nil && !errors.Is(err, os.ErrExist) {
 			return nil, full(err)
 		}
+		s.made[uint8(id)].Store(true)
 		f, err = os.OpenFile(path, flag, 0o600)
 	}
 	return f, full(err)

@@ -29,10 +29,10 @@ type streams struct {
 // that continues nothing yet.
 //
 // Several reads of one reader may arrive out of order, for the kernel sends them from several threads: a read
-// within its own length of the expected place continues the stream.
+// within twice its own length of the expected place continues the stream.
 func (s *streams) note(off, end int64) *stream {
 	s.tick++
-	slack := end - off
+	slack := 2 * (end - off)
 	for i := range s.all {
 		st := &s.all[i]
 		near := off >= st.next-slack && off <= st.next+slack

@@ -38,7 +38,7 @@ func Space(path string) (total, free int64, err error) {
 	if err := unix.Statfs(path, &st); err != nil {
 		return 0, 0, os.NewSyscallError("statfs", err)
 	}
-	bs := int64(st.Bsize)
+	bs := int64(st.Bsize) //nolint:unconvert // uint32 on macOS
 	return int64(st.Blocks) * bs, int64(st.Bavail) * bs, nil
 }
 
