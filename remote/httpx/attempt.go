@@ -78,7 +78,7 @@ func (c *Client) target(req *Request) (*url.URL, error) {
 		return nil, errors.New("not an URL")
 	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
 		return nil, errors.New("neither http:// nor https:// with a host")
-	case req.URL == "" && !sameOrigin(u, c.base):
+	case req.URL == "" && (!strings.HasPrefix(req.Path, "/") || !sameOrigin(u, c.base)):
 		return nil, errors.New("a path that leads to another host")
 	}
 	u.User, u.Fragment, u.RawFragment = nil, "", ""

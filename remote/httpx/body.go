@@ -98,7 +98,10 @@ var errDetached = errors.New("the request has ended")
 func (b *sendBody) Read(p []byte) (int, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.r == nil {
+	switch {
+	case b.r == nil && b.left <= 0: // the transport looks whether there is more after all was sent
+		return 0, io.EOF
+	case b.r == nil:
 		return 0, errDetached
 	}
 	b.wd.disarm()

@@ -52,7 +52,7 @@ func newBucket(l RateLimit, s RateState) *bucket {
 	}
 	burst := max(l.Events/2, 1)
 	b.lim = rate.NewLimiter(rate.Limit(float64(max(l.Events-burst, 1))/l.Per.Seconds()), burst)
-	if now := time.Now(); !s.At.IsZero() && s.At.Before(now) {
+	if now := time.Now(); !s.At.IsZero() && !s.At.After(now) {
 		have := min(s.Tokens+now.Sub(s.At).Seconds()*float64(b.lim.Limit()), float64(burst))
 		b.lim.AllowN(now, burst-int(max(have, 0)))
 	}
@@ -188,7 +188,7 @@ func (b *bucket) served(h http.Header) {
 		return
 	}
 	wait := time.Duration(min(reset, 86_400) * float64(time.Second))
-	if reset > 1e9 { // an instant, not a length
+	if reset > 5e8 { // an instant, not a length
 		wait = min(time.Unix(int64(reset), 0).Sub(now), 24*time.Hour)
 	}
 	if until := now.Add(wait); until.After(b.blocked) {
