@@ -2,9 +2,7 @@ package content
 
 import (
 	"context"
-	"errors"
 	"io"
-	"sync/atomic"
 )
 
 const (
@@ -16,30 +14,6 @@ const (
 // Fetch opens bytes [off, off+n) of the content at the service. The body is exactly that long or fails; it ends when ctx
 // does.
 type Fetch func(ctx context.Context, off, n int64) (io.ReadCloser, error)
-
-// chunk is one fetch under way: [off, end), of which all before pos is here. Fields but want are guarded by File.mu.
-type chunk struct {
-	off, end int64
-	pos      int64
-	err      error
-	changed  chan struct{} // closed, and made anew, at each change
-	ahead    bool          // nobody has waited for it yet
-	want     atomic.Int64  // the smallest pos somebody waits for
-	fetch    Fetch
-	ctx      context.Context
-	cancel   context.CancelFunc
-}
-
-const wantNothing = maxOffset
-
-func (c *chunk) wake() {
-	c.want.Store(wantNothing)
-	close(c.changed)
-	c.changed = make(chan struct{})
-}
-
-// holds tells whether the byte at off comes with this chunk.
-func (c *chunk) holds(off int64) bool { return c.pos <= off && off < c.end }
 
 // Ensure makes what of [off, off+n) lies within the content be here, and returns as soon as it is. Missing bytes are
 // fetched once however many wait for them; sequential readers are read ahead of. ctx bounds the waiting only: a fetch
@@ -80,7 +54,7 @@ func (f *File) failure(w *wait, miss int64, retried *bool) error {
 		return nil
 	case f.s.ctx.Err() != nil:
 		return ErrClosed
-	case w.c.ctx.Err() != nil && errors.Is(w.c.err, context.Canceled): // given up, not failed
+	case w.c.abandoned: // given up, not failed
 		return nil
 	case w.ahead && !*retried: // it was begun with another one's means
 		*retried = true
@@ -227,122 +201,13 @@ func (f *File) launch(r Extent, fetch Fetch, ahead bool) bool {
 	return true
 }
 
-// fill carries out one chunk.
-func (f *File) fill(c *chunk) {
-	defer f.s.wg.Done()
-	defer c.cancel()
-	err := f.fetchInto(c)
-	f.mu.Lock()
-	c.err = err
-	for i := range f.chunks {
-		if f.chunks[i] == c {
-			f.chunks = append(f.chunks[:i], f.chunks[i+1:]...)
-			break
-		}
-	}
-	c.wake()
-	f.mu.Unlock()
-	f.detach()
-}
-
-func (f *File) fetchInto(c *chunk) error {
-	s := f.s
-	left := roundUp(c.end - c.off)
-	if err := s.reserveNow(c.ctx, left); err != nil {
-		return err
-	}
-	defer func() { s.Unreserve(left) }()
-	held := min(left, bufferSize)
-	if err := s.buffers.Acquire(c.ctx, held); err != nil {
-		return err
-	}
-	defer s.buffers.Release(held)
-	bp, ok := s.pool.Get().(*[]byte)
-	if !ok {
-		panic("content: the pool holds buffers only")
-	}
-	defer s.pool.Put(bp)
-	body, err := c.fetch(c.ctx, c.off, c.end-c.off)
-	if err != nil {
-		return err
-	}
-	err = c.copyFrom(body, (*bp)[:held], func(p []byte, off int64) (bool, error) {
-		n := min(left, int64(len(p)))
-		left -= n
-		return f.store(c, p, off, n)
-	})
-	if cerr := body.Close(); err == nil && cerr != nil && c.pos < c.end {
-		err = cerr
-	}
-	return err
-}
-
-// copyFrom reads the body and hands it to put: as soon as what came is wanted, else when the buffer is full. put tells
-// whether to go on.
-func (c *chunk) copyFrom(body io.Reader, buf []byte, put func(p []byte, off int64) (bool, error)) error {
-	filled, empty := 0, 0
-	for pos := c.off; pos < c.end; {
-		limit := int(min(int64(len(buf)), c.end-pos))
-		n, err := body.Read(buf[filled:limit])
-		filled += n
-		if empty++; n > 0 {
-			empty = 0
-		}
-		if filled > 0 && (filled == limit || err != nil || pos+int64(filled) >= c.want.Load()) {
-			more, perr := put(buf[:filled], pos)
-			if perr != nil || !more {
-				return perr
-			}
-			pos += int64(filled)
-			filled = 0
-		}
-		switch {
-		case pos >= c.end:
-			return nil
-		case errors.Is(err, io.EOF):
-			return io.ErrUnexpectedEOF
-		case err != nil:
-			return err
-		case empty > 100:
-			return io.ErrNoProgress
-		}
-	}
-	return nil
-}
-
-// store writes the bytes p that came for off where they are still missing (C1), and wakes who waits. It tells whether the
-// rest is of use.
-func (f *File) store(c *chunk, p []byte, off, reserved int64) (bool, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	defer f.settle(reserved)
-	info, err := f.statLocked()
-	if err != nil {
-		return false, err
-	}
-	end := off + int64(len(p))
-	for _, m := range f.ext.Missing(off, min(end, info.Size)) {
-		if f.complete.Load() {
-			break
-		}
-		n, err := f.file.WriteAt(p[m.Off-off:m.End-off], m.Off)
-		f.ext.Add(m.Off, m.Off+int64(n))
-		if err != nil {
-			return false, full(err)
-		}
-	}
-	c.pos = end
-	f.checkComplete(info.Size)
-	c.wake()
-	return end < info.Size && !f.complete.Load(), nil
-}
-
 // abandon gives up the fetches that nobody can be waiting for, but lets those near their end finish.
 func (f *File) abandon() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for _, c := range f.chunks {
 		if c.end-c.pos > bufferSize {
+			c.abandoned = true
 			c.cancel()
 		}
 	}

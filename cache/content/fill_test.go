@@ -142,6 +142,39 @@ func TestC7ErrorsReachAllAndAreForgotten(t *testing.T) {
 	}
 }
 
+func TestC7ACancelledFetchIsAnErrorLikeOthers(t *testing.T) {
+	s := newStore(t, content.Config{})
+	f, o := cold(t, s, 1, 1<<20)
+	o.fail = func(int64, int64) error { return context.Canceled }
+	if err := f.Ensure(t.Context(), 0, 4096, o.fetch); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+}
+
+// TestReopenAfterLeaving opens content again while the fetches of the reader that left are being given up.
+func TestReopenAfterLeaving(t *testing.T) {
+	s := newStore(t, content.Config{})
+	const size = 4 << 20
+	o := &origin{data: pattern(size, 1)}
+	f := must[*content.File](t)(s.Cold(1, size))
+	for range 50 {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if err := f.Ensure(ctx, 0, size, o.fetch); err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		f.Release()
+		f = must[*content.File](t)(s.Open(1, content.State{Size: size}))
+	}
+	defer f.Release()
+	if err := f.Ensure(t.Context(), 0, size, o.fetch); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(readAll(t, f), o.data) {
+		t.Error("other bytes")
+	}
+}
+
 func TestBodiesThatBreak(t *testing.T) {
 	reset := errors.New("reset")
 	for name, c := range map[string]struct {
