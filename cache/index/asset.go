@@ -15,10 +15,11 @@ type Asset struct {
 	Entry  int64  // 0: none; a delete is queued
 	Chg    int64  // the Node.Chg whose bytes it has
 	Old    bool   // replaced; goes once Entry is in step
+	Mine   bool   // made by this replica
 	Shadow string // the wire name it is shown under, where not its own
 }
 
-const assetColumns = "a.drop_ino, a.id, a.wire, a.size, a.type, a.etag, a.md5, a.created, a.seq, a.eid, a.chg, a.old, a.shadow, d.id"
+const assetColumns = "a.drop_ino, a.id, a.wire, a.size, a.type, a.etag, a.md5, a.created, a.seq, a.eid, a.chg, a.old, a.mine, a.shadow, d.id"
 
 const assetFrom = " FROM assets a LEFT JOIN drops d ON d.ino = a.drop_ino "
 
@@ -28,9 +29,9 @@ func scanAsset(s *sqlite.Stmt) Asset {
 		Remote: remote.Asset{
 			ID: remote.AssetID(s.ColumnText(1)), Name: s.ColumnText(2), Size: s.ColumnInt64(3), Type: s.ColumnText(4),
 			ETag: s.ColumnText(5), MD5: s.ColumnText(6), Created: fromNano(s.ColumnInt64(7)), Seq: s.ColumnInt64(8),
-			Drop: remote.DropID(s.ColumnText(13)),
+			Drop: remote.DropID(s.ColumnText(14)),
 		},
-		Entry: s.ColumnInt64(9), Chg: s.ColumnInt64(10), Old: s.ColumnBool(11), Shadow: s.ColumnText(12),
+		Entry: s.ColumnInt64(9), Chg: s.ColumnInt64(10), Old: s.ColumnBool(11), Mine: s.ColumnBool(12), Shadow: s.ColumnText(13),
 	}
 }
 
@@ -85,9 +86,9 @@ func (t *Tx) AssetsWith(ino, chg int64) ([]Asset, error) {
 
 // PutAsset adds or replaces what is known of an asset.
 func (t *Tx) PutAsset(a Asset) error {
-	_, err := t.exec("INSERT OR REPLACE INTO assets(drop_ino, id, wire, size, type, etag, md5, created, seq, eid, chg, old, shadow) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+	_, err := t.exec("INSERT OR REPLACE INTO assets(drop_ino, id, wire, size, type, etag, md5, created, seq, eid, chg, old, mine, shadow) VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
 		a.Drop, string(a.Remote.ID), a.Remote.Name, a.Remote.Size, a.Remote.Type, a.Remote.ETag, a.Remote.MD5,
-		toNano(a.Remote.Created), a.Remote.Seq, a.Entry, a.Chg, a.Old, a.Shadow)
+		toNano(a.Remote.Created), a.Remote.Seq, a.Entry, a.Chg, a.Old, a.Mine, a.Shadow)
 	return err
 }
 

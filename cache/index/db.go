@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -57,7 +58,7 @@ func connect(path, synchronous string) (*sqlite.Conn, error) {
 	conn.SetBlockOnBusy()
 	script := "PRAGMA journal_mode=WAL; PRAGMA synchronous=" + synchronous +
 		"; PRAGMA temp_store=MEMORY; PRAGMA cache_size=-16384; PRAGMA wal_autocheckpoint=4000;"
-	if err := sqlitex.ExecScript(conn, script); err != nil {
+	if err := execAll(conn, script); err != nil {
 		return nil, errors.Join(err, conn.Close())
 	}
 	return conn, nil
@@ -90,13 +91,10 @@ func migrate(conn *sqlite.Conn) (err error) {
 
 // execAll runs a script without a transaction of its own.
 func execAll(conn *sqlite.Conn, script string) error {
-	for script != "" {
+	for script = strings.TrimSpace(script); script != ""; script = strings.TrimSpace(script) {
 		stmt, rest, err := conn.PrepareTransient(script)
 		if err != nil {
 			return err
-		}
-		if stmt == nil {
-			return nil
 		}
 		_, err = stmt.Step()
 		if err = errors.Join(err, stmt.Finalize()); err != nil {

@@ -40,16 +40,40 @@ func (t *Tx) InsertEntry(parent int64, name string, ino int64) (int64, error) {
 	return t.conn.LastInsertRowID(), err
 }
 
-// MoveEntry gives an entry a new place.
+// MoveEntry gives an entry a new place. Its conflict, if it had one, is over.
 func (t *Tx) MoveEntry(eid, parent int64, name string) error {
+	if _, err := t.exec("DELETE FROM conflicts WHERE eid = ?", eid); err != nil {
+		return err
+	}
 	_, err := t.exec("UPDATE entries SET parent = ?, name = ? WHERE eid = ?", parent, []byte(name), eid)
+	return err
+}
+
+// RebindEntry gives a name another inode.
+func (t *Tx) RebindEntry(eid, ino int64) error {
+	_, err := t.exec("UPDATE entries SET ino = ? WHERE eid = ?", ino, eid)
 	return err
 }
 
 // DeleteEntry removes a name.
 func (t *Tx) DeleteEntry(eid int64) error {
+	if _, err := t.exec("DELETE FROM conflicts WHERE eid = ?", eid); err != nil {
+		return err
+	}
 	_, err := t.exec("DELETE FROM entries WHERE eid = ?", eid)
 	return err
+}
+
+// AddConflict notes that an entry has a conflict name.
+func (t *Tx) AddConflict(eid int64) error {
+	_, err := t.exec("INSERT OR IGNORE INTO conflicts(eid) VALUES(?)", eid)
+	return err
+}
+
+// ConflictEntries lists the entries noted by AddConflict.
+func (t *Tx) ConflictEntries() (list []Entry, err error) {
+	err = t.rows("SELECT "+entryColumns+" FROM conflicts c JOIN entries e ON e.eid = c.eid", func(s *sqlite.Stmt) { list = append(list, scanEntry(s)) })
+	return list, err
 }
 
 // HasEntries tells whether a directory has a name.

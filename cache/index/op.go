@@ -98,3 +98,26 @@ func (t *Tx) DeleteOp(seq int64) error {
 	_, err := t.exec("DELETE FROM ops WHERE seq = ?", seq)
 	return err
 }
+
+// Unsent is a file that an OpEntry is queued for.
+type Unsent struct {
+	Entry
+	Size      int64
+	SameBytes bool // only its name changed: the service has its bytes
+}
+
+// UnsentEntries lists the files that are queued.
+func (t *Tx) UnsentEntries() (list []Unsent, err error) {
+	err = t.rows("SELECT "+entryColumns+", n.size, EXISTS(SELECT 1 FROM assets a WHERE a.eid = e.eid AND a.old = 0 AND a.chg = n.chg) FROM ops o JOIN entries e ON e.eid = o.target JOIN nodes n ON n.ino = e.ino WHERE o.kind = 'entry'",
+		func(s *sqlite.Stmt) {
+			list = append(list, Unsent{Entry: scanEntry(s), Size: s.ColumnInt64(4), SameBytes: s.ColumnBool(5)})
+		})
+	return list, err
+}
+
+// GoingBytes sums up the assets of a drop that queued ops delete or replace.
+func (t *Tx) GoingBytes(drop int64) (sum int64, err error) {
+	_, err = t.row("SELECT coalesce(sum(a.size), 0) FROM assets a WHERE a.drop_ino = ? AND (a.eid = 0 OR a.old = 1 OR EXISTS(SELECT 1 FROM entries e JOIN nodes n ON n.ino = e.ino WHERE e.eid = a.eid AND n.chg != a.chg))",
+		func(s *sqlite.Stmt) { sum = s.ColumnInt64(0) }, drop)
+	return sum, err
+}

@@ -60,6 +60,7 @@ CREATE TABLE assets (
   eid INTEGER NOT NULL,                 -- the entry it is the copy of; 0: none, a delete is queued
   chg INTEGER NOT NULL,                 -- the nodes.chg whose bytes it has
   old INTEGER NOT NULL,                 -- 1: replaced; goes once its entry is in step
+  mine INTEGER NOT NULL,                -- 1: made by this replica
   shadow TEXT NOT NULL DEFAULT '',      -- the wire name under which it is shown, where not its own
   PRIMARY KEY (drop_ino, id)
 ) WITHOUT ROWID;
@@ -73,6 +74,9 @@ CREATE TABLE ops (
   saga BLOB, err TEXT NOT NULL DEFAULT '', refused INTEGER NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX ops_target ON ops(kind, target, asset);
+
+-- Entries that got a conflict name, until they are removed or renamed by somebody.
+CREATE TABLE conflicts (eid INTEGER PRIMARY KEY);
 
 CREATE TABLE trash (
   id INTEGER PRIMARY KEY AUTOINCREMENT,

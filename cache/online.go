@@ -1,0 +1,52 @@
+package cache
+
+import (
+	"context"
+	"errors"
+
+	"dropfs/remote"
+)
+
+// offline tells whether the service was last found unreachable.
+func (r *Replica) offline() bool { return !r.queue.Online() }
+
+// observe learns from a request's outcome whether the service can be reached.
+func (r *Replica) observe(err error) {
+	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrOffline) {
+		return
+	}
+	var e *remote.Error
+	if errors.As(err, &e) && e.Kind == remote.ErrUnavailable && e.Status == 0 {
+		r.mu.Lock()
+		r.offlineWhy = err.Error()
+		r.mu.Unlock()
+		r.queue.SetOnline(false) // its probes bring it back
+	}
+}
+
+// onOnline is told when the service came back or went.
+func (r *Replica) onOnline(online bool) {
+	r.poller.SetOnline(online)
+	log := r.log.WithField("op", "probe")
+	if !online {
+		log.Warn("service unreachable, working offline")
+		return
+	}
+	r.mu.Lock()
+	r.offlineWhy = ""
+	r.mu.Unlock()
+	log.Info("service reachable again")
+}
+
+// abilities are the service's, asked once a while by the client itself.
+func (r *Replica) abilities(ctx context.Context) (remote.Caps, error) {
+	if c := r.caps.Load(); c != nil {
+		return *c, nil
+	}
+	c, err := r.cfg.Service.Caps(ctx)
+	if err != nil {
+		return c, err
+	}
+	r.caps.Store(&c)
+	return c, nil
+}

@@ -1,0 +1,426 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"dropfs/cache/index"
+	"dropfs/cache/refresh"
+	"dropfs/remote"
+)
+
+// ready waits until what a directory holds is known: at the root the drops, in a drop its listing. It waits only where
+// it was never listed before; there an unreachable service is ErrOffline, never an empty directory.
+func (r *Replica) ready(ctx context.Context, ino Ino) error {
+	if r.unlisted.Load() == 0 {
+		return nil
+	}
+	var drop index.Drop
+	needs := false
+	err := r.read(func(t *txn) error {
+		if ino == RootIno {
+			listed, err := t.Meta("drops_listed")
+			needs = listed == nil
+			return err
+		}
+		p, err := t.placeOfDir(int64(ino))
+		if err != nil || p.drop == 0 {
+			return err
+		}
+		drop, needs, err = t.Drop(p.drop)
+		needs = needs && drop.Listed == 0 && !drop.Gone && drop.Remote.ID != ""
+		return err
+	})
+	if errors.Is(err, ErrNotExist) || errors.Is(err, ErrStale) {
+		return nil // removed meanwhile; who asks finds out
+	}
+	if err != nil || !needs {
+		return err
+	}
+	if ino == RootIno {
+		return r.waitShared(ctx, "drops", func(ctx context.Context) error { return r.refreshDrops(ctx) })
+	}
+	return r.waitShared(ctx, fmt.Sprint(drop.Ino), func(ctx context.Context) error { return r.refreshDrop(ctx, drop.Ino) })
+}
+
+// waitShared runs fn once for all who ask at the same time, under the replica's own context; each waits for as long as
+// its own.
+func (r *Replica) waitShared(ctx context.Context, key string, fn func(context.Context) error) error {
+	if r.offline() {
+		return ErrOffline
+	}
+	ch := r.lists.DoChan(key, func() (any, error) {
+		own, cancel := context.WithTimeout(r.workCtx, listTimeout)
+		defer cancel()
+		return nil, fn(own)
+	})
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case res := <-ch:
+		r.observe(res.Err)
+		if r.offline() && res.Err != nil {
+			return fmt.Errorf("%w: %w", ErrOffline, res.Err)
+		}
+		return res.Err
+	}
+}
+
+// listTimeout bounds a listing that somebody waits for.
+const listTimeout = 5 * time.Minute
+
+// countUnlisted counts what ready may have to wait for.
+func (r *Replica) countUnlisted() error {
+	return r.read(func(t *txn) error {
+		n := int32(0)
+		if listed, err := t.Meta("drops_listed"); err != nil {
+			return err
+		} else if listed == nil {
+			n++
+		}
+		drops, err := t.Drops()
+		for _, d := range drops {
+			if d.Listed == 0 && !d.Gone {
+				n++
+			}
+		}
+		r.unlisted.Store(n)
+		return err
+	})
+}
+
+// Refresh lists the drop of an inode again, or at the root the drops, and waits for it.
+func (r *Replica) Refresh(ctx context.Context, ino Ino) error {
+	if ino == RootIno {
+		return r.waitShared(ctx, "drops", r.refreshDrops)
+	}
+	var drop int64
+	err := r.read(func(t *txn) error {
+		p, err := t.placeOfDir(int64(ino))
+		drop = p.drop
+		return err
+	})
+	if err != nil || drop == 0 {
+		return err
+	}
+	return r.waitShared(ctx, fmt.Sprint(drop), func(ctx context.Context) error { return r.refreshDrop(ctx, drop) })
+}
+
+// soon has a drop listed again, without waiting.
+func (r *Replica) soon(drop int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed || r.workCtx.Err() != nil {
+		return
+	}
+	r.work.Go(func() {
+		err := r.waitShared(r.workCtx, fmt.Sprint(drop), func(ctx context.Context) error { return r.refreshDrop(ctx, drop) })
+		if err != nil && r.workCtx.Err() == nil {
+			r.log.WithError(err).WithField("ino", drop).Info("drop not refreshed")
+		}
+	})
+}
+
+// steady keeps merges of a drop away while fn changes the service and records it, so that the change is never met as
+// somebody else's.
+func (r *Replica) steady(drop int64, fn func() error) error {
+	mu := r.mergeLock(drop)
+	mu.RLock()
+	defer mu.RUnlock()
+	return fn()
+}
+
+func (r *Replica) mergeLock(drop int64) *sync.RWMutex {
+	v, _ := r.merges.LoadOrStore(drop, &sync.RWMutex{})
+	return v.(*sync.RWMutex)
+}
+
+// recent remembers what changed on the service by our own hand while a listing may have been under way.
+type recent struct {
+	mu      sync.Mutex
+	fresh   map[remote.AssetID]time.Time
+	deleted map[remote.AssetID]time.Time
+}
+
+func (r *Replica) recentOf(drop int64) *recent {
+	v, _ := r.recents.LoadOrStore(drop, &recent{fresh: map[remote.AssetID]time.Time{}, deleted: map[remote.AssetID]time.Time{}})
+	return v.(*recent)
+}
+
+func (r *Replica) noteFresh(drop int64, id remote.AssetID) {
+	rc := r.recentOf(drop)
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.fresh[id] = r.cfg.Now()
+}
+
+func (r *Replica) noteDeleted(drop int64, id remote.AssetID) {
+	rc := r.recentOf(drop)
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	rc.deleted[id] = r.cfg.Now()
+}
+
+// since forgets what is older than the listing that was asked for at asked, but for a minute.
+func (rc *recent) since(asked time.Time) (fresh, deleted map[remote.AssetID]bool) {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	pick := func(m map[remote.AssetID]time.Time) map[remote.AssetID]bool {
+		out := map[remote.AssetID]bool{}
+		for id, at := range m {
+			switch {
+			case !at.Before(asked):
+				out[id] = true
+			case asked.Sub(at) > time.Minute:
+				delete(m, id)
+			}
+		}
+		return out
+	}
+	return pick(rc.fresh), pick(rc.deleted)
+}
+
+// heard is what the service said of a drop.
+type heard struct {
+	complete bool
+	assets   []remote.Asset
+	gone     []remote.AssetID
+	asked    time.Time
+}
+
+// refreshDrop lists a drop and merges the listing. It is the Fetch of the poller.
+func (r *Replica) refreshDrop(ctx context.Context, ino int64) error {
+	var d index.Drop
+	var found bool
+	err := r.read(func(t *txn) (err error) {
+		d, found, err = t.Drop(ino)
+		return err
+	})
+	if err != nil || !found || d.Gone || d.Remote.ID == "" {
+		return err
+	}
+	h := heard{complete: true, asked: r.cfg.Now()}
+	h.assets, err = r.cfg.Service.Assets(ctx, d.Remote.ID)
+	r.observe(err)
+	if errors.Is(err, remote.ErrNotFound) {
+		return r.dropGone(ino)
+	}
+	if err != nil {
+		return err
+	}
+	if info, err := r.cfg.Service.Drop(ctx, d.Remote.ID); err == nil {
+		if err := r.updateDrop(ino, info); err != nil {
+			return err
+		}
+	}
+	return r.merge(ctx, ino, h)
+}
+
+// merge brings what was heard of a drop into the tree.
+func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
+	mu := r.mergeLock(ino)
+	mu.Lock()
+	defer mu.Unlock()
+	segs, err := r.fetchSegments(ctx, ino, h)
+	if err != nil {
+		return err
+	}
+	var told []func()
+	err = r.writeAlways(func(t *txn) error {
+		d, found, err := t.Drop(ino)
+		if err != nil || !found {
+			return err
+		}
+		a := &applier{t: t, drop: ino}
+		if err := a.segments(segs); err != nil {
+			return err
+		}
+		in, quiet, err := t.mergeInput(ino, h)
+		if err != nil {
+			return err
+		}
+		if !quiet {
+			if err := a.apply(refresh.Merge(in)); err != nil {
+				return err
+			}
+		}
+		if err := a.records(); err != nil {
+			return err
+		}
+		if h.complete {
+			d, _, err = t.Drop(ino)
+			if err != nil {
+				return err
+			}
+			d.Listed = h.asked.UnixNano()
+			if err := t.PutDrop(d); err != nil {
+				return err
+			}
+		}
+		told = a.told
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("merge: %w", err)
+	}
+	for _, tell := range told {
+		tell()
+	}
+	if h.complete {
+		return r.countUnlisted()
+	}
+	return nil
+}
+
+// mergeInput reads a drop as Merge sees it. quiet tells that nothing was heard that is not known already.
+func (t *txn) mergeInput(drop int64, h heard) (in refresh.Input, quiet bool, err error) {
+	assets, err := t.AssetsIn(drop)
+	if err != nil {
+		return in, false, err
+	}
+	segs, err := t.Segments(drop)
+	if err != nil {
+		return in, false, err
+	}
+	fresh, deleted := t.r.recentOf(drop).since(h.asked)
+	in = refresh.Input{Complete: h.complete, Assets: h.assets, Gone: h.gone, Host: t.r.cfg.Host, Now: t.now}
+	for id := range deleted {
+		in.Deleted = append(in.Deleted, id)
+	}
+	known := make(map[remote.AssetID]index.Asset, len(assets))
+	for _, a := range assets {
+		known[a.Remote.ID] = a
+		in.Bases = append(in.Bases, refresh.Base{
+			Asset: a.Remote, Bound: a.Entry, Chg: a.Chg, Old: a.Old, Mine: a.Mine, Shown: a.Shadow, Fresh: fresh[a.Remote.ID],
+		})
+	}
+	for _, s := range segs {
+		in.Segments = append(in.Segments, s.ID)
+	}
+	if nothingNew(h, known, segs, fresh, deleted) {
+		return in, true, nil
+	}
+	err = t.readLocals(drop, known, &in)
+	return in, false, err
+}
+
+// nothingNew tells whether what was heard is what is known: the common case, which costs no walk.
+func nothingNew(h heard, known map[remote.AssetID]index.Asset, segs []index.Segment, fresh, deleted map[remote.AssetID]bool) bool {
+	segments := map[remote.AssetID]bool{}
+	for _, s := range segs {
+		segments[s.ID] = true
+	}
+	seen := 0
+	for _, a := range h.assets {
+		k, ok := known[a.ID]
+		switch {
+		case segments[a.ID]:
+			seen++
+		case deleted[a.ID]:
+		case !ok || k.Remote.Name != a.Name || k.Remote.Size != a.Size:
+			return false
+		default:
+			seen++
+		}
+	}
+	for _, id := range h.gone {
+		if _, ok := known[id]; ok || segments[id] {
+			return false
+		}
+	}
+	if !h.complete {
+		return true
+	}
+	for id := range fresh {
+		if _, ok := known[id]; ok {
+			seen++ // it may be in the listing or not; counted twice it only costs a merge
+		}
+	}
+	return seen == len(known)+len(segments)
+}
+
+// readLocals walks the entries of a drop.
+func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *refresh.Input) error {
+	bound := map[int64]index.Asset{}
+	for _, a := range known {
+		if a.Entry != 0 && !a.Old {
+			bound[a.Entry] = a
+		}
+	}
+	type dir struct {
+		ino  int64
+		path []string
+	}
+	dirs := []dir{{ino: drop}}
+	for len(dirs) > 0 {
+		d := dirs[len(dirs)-1]
+		dirs = dirs[:len(dirs)-1]
+		after := int64(0)
+		for {
+			list, err := t.List(d.ino, after, 1024)
+			if err != nil {
+				return err
+			}
+			if len(list) == 0 {
+				break
+			}
+			after = list[len(list)-1].ID
+			for _, e := range list {
+				path := append(append([]string{}, d.path...), e.Name)
+				p, err := t.placeOf(e.Entry)
+				if err != nil {
+					return err
+				}
+				switch {
+				case !p.sent() || !isDir(e.Node.Mode) && !isFile(e.Node.Mode):
+					in.Dirs = append(in.Dirs, refresh.EncodePath(path)) // its name is taken
+				case isDir(e.Node.Mode):
+					if e.Node.Flags&index.Implicit == 0 {
+						in.Dirs = append(in.Dirs, refresh.EncodePath(path))
+					}
+					dirs = append(dirs, dir{e.Node.Ino, path})
+				default:
+					l, err := t.local(e, path, bound)
+					if err != nil {
+						return err
+					}
+					in.Locals = append(in.Locals, l)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset) (refresh.Local, error) {
+	l := refresh.Local{Entry: e.ID, Wire: refresh.EncodePath(path), Chg: e.Node.Chg, Size: e.Node.Size}
+	if b, ok := bound[e.ID]; ok && b.Chg == e.Node.Chg {
+		l.MD5 = b.Remote.MD5
+	}
+	t.r.mu.Lock()
+	l.Open = t.r.open[Ino(e.Node.Ino)] != nil
+	t.r.mu.Unlock()
+	if e.Node.Content != 0 {
+		c, found, err := t.Content(e.Node.Content)
+		if err != nil {
+			return l, err
+		}
+		l.Held = found && c.Complete
+	}
+	op, found, err := t.OpFor(index.OpEntry, e.ID, "")
+	if err != nil {
+		return l, err
+	}
+	if found {
+		if b, ok := bound[e.ID]; !ok || b.Chg != e.Node.Chg {
+			l.Dirty = true
+		}
+		if sg, ok := uploadOf(op); ok {
+			l.Upload = sg.Upload.ID
+		}
+	}
+	return l, nil
+}

@@ -1,0 +1,222 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"dropfs/cache/content"
+	"dropfs/remote"
+)
+
+// Run sends what is queued, lists what is in use and listens to the service until ctx ends, and returns when all of it
+// has stopped. What is not sent then stays in the journal.
+func (r *Replica) Run(ctx context.Context) error {
+	defer r.cancelWork()
+	stop := context.AfterFunc(ctx, r.cancelWork)
+	defer stop()
+	r.work.Go(func() { r.logEnd("write-back", r.queue.Run(ctx)) })
+	r.work.Go(func() { r.logEnd("refresh", r.poller.Run(ctx)) })
+	r.work.Go(func() { r.listen(ctx) })
+	r.work.Go(func() { r.syncEverySecond(ctx) })
+	r.work.Go(func() { r.housekeeping(ctx) })
+	r.work.Wait()
+	return nil
+}
+
+func (r *Replica) logEnd(what string, err error) {
+	if err != nil && !errors.Is(err, context.Canceled) {
+		r.log.WithError(err).WithField("op", what).Error("background work ended")
+	}
+}
+
+// syncEverySecond makes what was written survive power loss within a second of its close: bytes first, then the index
+// that names them, then the note that they are safe.
+func (r *Replica) syncEverySecond(ctx context.Context) {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := r.syncLocal(); err != nil {
+				r.log.WithError(err).Error("state directory cannot be synced")
+			}
+		}
+	}
+}
+
+// syncLocal makes everything written so far survive power loss.
+func (r *Replica) syncLocal() error {
+	r.mu.Lock()
+	written := r.unsynced
+	changed := r.commits.Swap(0) > 0
+	if len(written) > 0 {
+		r.unsynced = map[content.ID]bool{}
+	}
+	r.mu.Unlock()
+	if len(written) == 0 && !changed {
+		return nil
+	}
+	if len(written) > 0 {
+		if err := r.store.SyncFS(); err != nil {
+			r.mu.Lock()
+			for id := range written {
+				r.unsynced[id] = true
+			}
+			r.mu.Unlock()
+			return asSpace(err)
+		}
+		if err := r.noteSynced(written); err != nil {
+			return err
+		}
+	}
+	return asKind(r.idx.Flush())
+}
+
+// noteSynced marks contents that nobody writes any more as safe from power loss.
+func (r *Replica) noteSynced(written map[content.ID]bool) error {
+	r.mu.Lock()
+	for _, in := range r.open {
+		if in.writers > 0 && in.opened != 0 {
+			delete(written, in.opened)
+			r.unsynced[in.opened] = true
+		}
+	}
+	for id := range r.unsynced {
+		delete(written, id)
+	}
+	r.mu.Unlock()
+	if len(written) == 0 {
+		return nil
+	}
+	err := r.writeAlways(func(t *txn) error {
+		for id := range written {
+			if err := t.SetSynced(int64(id)); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	r.commits.Add(-1)
+	return err
+}
+
+// housekeeping forgets old trash, and lists the drops once in a while.
+func (r *Replica) housekeeping(ctx context.Context) {
+	tick := time.NewTicker(time.Minute)
+	defer tick.Stop()
+	for {
+		if err := r.emptyTrash(); err != nil {
+			r.log.WithError(err).Warn("old deleted files are kept longer")
+		}
+		r.pollDrops(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// pollDrops tells the poller which drops there are.
+func (r *Replica) pollDrops(ctx context.Context) {
+	if err := r.waitShared(ctx, "drops", r.refreshDrops); err != nil && ctx.Err() == nil && !errors.Is(err, ErrOffline) {
+		r.log.WithError(err).Warn("drops cannot be listed")
+	}
+	err := r.read(func(t *txn) error {
+		drops, err := t.Drops()
+		for _, d := range drops {
+			if d.Gone || d.Remote.ID == "" {
+				r.poller.Remove(d.Ino)
+			} else {
+				r.poller.Add(d.Ino)
+			}
+		}
+		return err
+	})
+	if err != nil {
+		r.log.WithError(err).Error("drops cannot be read from the index")
+	}
+}
+
+// listen follows the change feed, where the service has one, and brings each change into the tree as it happens.
+func (r *Replica) listen(ctx context.Context) {
+	wait := time.Second
+	for ctx.Err() == nil {
+		caps, err := r.abilities(ctx)
+		if err == nil && !caps.Changes {
+			return
+		}
+		if err == nil {
+			began := r.cfg.Now()
+			err = r.cfg.Service.Changes(ctx, r.feedSeq(), func(c remote.Change) error { return r.heardChange(ctx, c) })
+			if errors.Is(err, remote.ErrUnsupported) {
+				return
+			}
+			if r.cfg.Now().Sub(began) > 10*time.Second {
+				wait = time.Second
+			}
+		}
+		r.poller.SetFeed(false)
+		r.observe(err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(wait):
+		}
+		wait = min(2*wait, time.Minute)
+	}
+}
+
+func (r *Replica) feedSeq() int64 { return r.seq.Load() }
+
+// heardChange merges one change. What is our own doing is known already and changes nothing.
+func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
+	r.poller.SetFeed(true)
+	var ino int64
+	err := r.read(func(t *txn) error {
+		d, found, err := t.DropByID(c.Drop)
+		if found && !d.Gone && d.Listed != 0 {
+			ino = d.Ino
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	h := heard{asked: r.cfg.Now()}
+	switch c.Kind {
+	case remote.ChangeKeptAlive:
+		return nil
+	case remote.ChangeAsset:
+		h.assets = []remote.Asset{c.Asset}
+		if c.Replaces != "" {
+			h.gone = []remote.AssetID{c.Replaces}
+		}
+	case remote.ChangeAssetGone:
+		h.gone = []remote.AssetID{c.Asset.ID}
+	case remote.ChangeDrop:
+		if ino != 0 {
+			err = r.updateDrop(ino, c.DropInfo)
+		} else {
+			err = r.refreshDrops(ctx)
+		}
+	case remote.ChangeDropGone:
+		if ino != 0 {
+			err = r.dropGone(ino)
+		}
+	default:
+		r.poller.SetFeed(false) // has every drop listed soon
+		r.poller.SetFeed(true)
+	}
+	if err == nil && ino != 0 && (len(h.assets) > 0 || len(h.gone) > 0) {
+		if err = r.merge(ctx, ino, h); err != nil {
+			r.soon(ino)
+		}
+	}
+	if err == nil {
+		r.seq.Store(c.Seq)
+	}
+	return err
+}

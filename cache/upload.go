@@ -1,0 +1,359 @@
+package cache
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"path"
+	"time"
+
+	"dropfs/cache/content"
+	"dropfs/cache/index"
+	"dropfs/remote"
+)
+
+// saga is how far an upload came, kept with its op. Each step is recorded before the next:
+//
+//	(no saga)         nothing was asked for; a reservation whose answer was lost ends by itself
+//	Upload            the service has made the asset's id; its parts arrive one by one, each recorded
+//	Sent              all bytes are there; confirm may have been asked for, and its answer lost
+//	(asset recorded)  recordAsset: confirmed, and the saga's end
+//
+// A restart goes on where the record is: parts that arrived are not sent again, and a confirm is repeated, which answers
+// the same asset (remote.Service.Confirm). A saga whose content or name is no longer wanted is given up by dooming its
+// asset, whether it was confirmed or not (giveUp).
+type saga struct {
+	Upload   remote.Upload  `json:"upload"`
+	Drop     int64          `json:"drop"`
+	Chg      int64          `json:"chg"`
+	Sent     bool           `json:"sent,omitempty"`
+	Replaces remote.AssetID `json:"replaces,omitempty"`
+}
+
+// uploadOf answers the saga of an op; ok is false where it has none.
+func uploadOf(op index.Op) (s saga, ok bool) {
+	if op.Saga == nil || json.Unmarshal(op.Saga, &s) != nil {
+		return saga{}, false
+	}
+	return s, s.Upload.ID != ""
+}
+
+// errRewritten ends an upload whose content changed under it.
+var errRewritten = errors.New("changed while it was sent")
+
+// upload sends the content of an entry and records the asset.
+func (r *Replica) upload(ctx context.Context, op index.Op, s *entryState, caps remote.Caps) error {
+	in := r.acquire(Ino(s.node.Ino), false)
+	err := r.uploadInode(ctx, op, s, caps, in)
+	return errors.Join(err, in.release(false))
+}
+
+func (r *Replica) uploadInode(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, in *inode) error {
+	if at, wait := r.quietUntil(in, op); wait {
+		return r.postpone(op.Seq, at)
+	}
+	began := r.cfg.Now()
+	file, err := in.seal(ctx, s)
+	if err != nil {
+		return err
+	}
+	sg, err := r.begin(ctx, op, s, caps, in, file)
+	if err != nil {
+		return err
+	}
+	if !sg.Sent {
+		if err := r.send(ctx, op, s, in, file, &sg); err != nil {
+			if errors.Is(err, errRewritten) {
+				r.holdBusy(s.entry.ID, in, r.cfg.Now().Sub(began))
+				return errors.Join(r.giveUp(op, sg), r.postpone(op.Seq, r.cfg.Now().Add(r.cfg.WriteDelay)))
+			}
+			if k := remote.KindOf(err); k == remote.ErrExpiredURL || k == remote.ErrNotFound || k == remote.ErrConflict {
+				return errors.Join(r.giveUp(op, sg), fmt.Errorf("%w: %w", remote.ErrExpiredURL, err))
+			}
+			return err
+		}
+	}
+	err = r.steady(s.place.drop, func() error { return r.confirm(ctx, op, s, caps, sg) })
+	if k := remote.KindOf(err); k == remote.ErrNotFound || k == remote.ErrConflict || k == remote.ErrExpiredURL || k == remote.ErrCorrupt {
+		return errors.Join(r.giveUp(op, sg), fmt.Errorf("%w: %w", remote.ErrExpiredURL, err))
+	}
+	if err == nil {
+		r.holdBusy(s.entry.ID, in, r.cfg.Now().Sub(began))
+	}
+	return err
+}
+
+// confirm makes the sent bytes an asset and records it.
+func (r *Replica) confirm(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, sg saga) error {
+	a, err := r.cfg.Service.Confirm(ctx, sg.Upload, remote.ConfirmSpec{Replaces: sg.Replaces})
+	if err != nil {
+		return err
+	}
+	var replaced []remote.AssetID
+	if caps.Replace && sg.Replaces != "" {
+		replaced = []remote.AssetID{sg.Replaces}
+	}
+	if a.MD5 == "" && sg.Upload.PartSize == 0 {
+		a.MD5 = md5Of(a)
+	}
+	return r.recordAsset(op, s, a, replaced...)
+}
+
+// md5Of is the checksum that a service tells in the ETag of a single PUT; "" where it is none.
+func md5Of(a remote.Asset) string {
+	if len(a.ETag) != 32 {
+		return ""
+	}
+	return a.ETag
+}
+
+// quietUntil tells whether an upload would come too early: a file that is open for writing is sent when it is closed or
+// synced, or half a minute after its first unsent change; at once when somebody waits for it.
+func (r *Replica) quietUntil(in *inode, op index.Op) (at time.Time, wait bool) {
+	if r.hurry.Load() > 0 {
+		return at, false
+	}
+	r.mu.Lock()
+	writers := in.writers
+	r.mu.Unlock()
+	in.mu.RLock()
+	synced := in.synced
+	in.mu.RUnlock()
+	at = op.First.Add(maxQuiet)
+	return at, writers > 0 && !synced && r.cfg.Now().Before(at)
+}
+
+const maxQuiet = 30 * time.Second
+
+// holdBusy lets the next upload of a file that is still open for writing wait ten times what this one took.
+func (r *Replica) holdBusy(eid int64, in *inode, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.holds, eid)
+	if in.writers > 0 {
+		r.holds[eid] = r.cfg.Now().Add(10 * took)
+	}
+}
+
+// seal fetches what is not here, brings the index up to the content and lets the next write begin a new change, so that
+// one that comes while the content is sent is seen.
+func (in *inode) seal(ctx context.Context, s *entryState) (*content.File, error) {
+	for {
+		in.mu.Lock()
+		if err := in.load(); err != nil {
+			in.mu.Unlock()
+			return nil, err
+		}
+		if in.file.Complete() {
+			break
+		}
+		file, size := in.file, in.size
+		in.mu.Unlock()
+		if err := in.ensure(ctx, file, 0, size); err != nil {
+			return nil, err
+		}
+	}
+	defer in.mu.Unlock()
+	if err := in.settle(false); err != nil {
+		return nil, err
+	}
+	in.armed = false
+	return in.file, in.r.read(func(t *txn) error {
+		now, _, err := t.state(s.entry.ID)
+		if err == nil {
+			*s = now
+		}
+		return err
+	})
+}
+
+// begin goes on with the recorded upload, or asks for a new one and records it.
+func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, in *inode, file *content.File) (saga, error) {
+	if old, ok := uploadOf(op); ok {
+		if old.Chg == s.node.Chg && old.Drop == s.place.drop && old.Upload.Spec.Name == s.want && old.Upload.Spec.Size == s.node.Size {
+			return old, nil
+		}
+		if err := r.giveUp(op, old); err != nil {
+			return saga{}, err
+		}
+	}
+	if max := s.drop.Remote.MaxFileSize; max > 0 && s.node.Size > max {
+		return saga{}, &remote.Error{Kind: remote.ErrTooLarge, Op: "upload", Subject: s.want, Message: fmt.Sprintf("the drop takes files of %d bytes at most", max)}
+	}
+	spec := remote.UploadSpec{Name: s.want, Type: r.mimeType(s), Size: s.node.Size}
+	up, err := r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
+	if errors.Is(err, remote.ErrQuota) {
+		if freed, ferr := r.makeRoom(ctx, s, in, file); ferr != nil || !freed {
+			return saga{}, errors.Join(err, ferr)
+		}
+		up, err = r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
+	}
+	if err != nil {
+		return saga{}, err
+	}
+	sg := saga{Upload: up, Drop: s.place.drop, Chg: s.node.Chg}
+	if caps.Replace {
+		sg.Replaces, err = r.replacedBy(s)
+	}
+	if err == nil {
+		err = r.saveSaga(op, sg)
+	}
+	return sg, err
+}
+
+// replacedBy finds the asset that the new one takes the place of: of the same name, and known to be ours to delete.
+func (r *Replica) replacedBy(s *entryState) (id remote.AssetID, err error) {
+	err = r.read(func(t *txn) error {
+		named, err := t.AssetsNamed(s.place.drop, s.want)
+		for _, a := range named {
+			if a.Entry == 0 || a.Entry == s.entry.ID {
+				id = a.Remote.ID
+			}
+		}
+		return err
+	})
+	return id, err
+}
+
+// saveSaga records how far an upload came; an op that is no more ends it.
+func (r *Replica) saveSaga(op index.Op, sg saga) error {
+	text, err := json.Marshal(sg)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	gone := false
+	err = r.writeAlways(func(t *txn) error {
+		_, found, err := t.Op(op.Seq)
+		if err != nil {
+			return err
+		}
+		if !found {
+			gone = true
+			return t.doomAsset(index.Asset{Drop: sg.Drop, Remote: remote.Asset{ID: sg.Upload.ID, Name: sg.Upload.Spec.Name}}, false)
+		}
+		return t.SetSaga(op.Seq, text)
+	})
+	if err == nil && gone {
+		err = fmt.Errorf("%w: deleted while it was sent", context.Canceled)
+	}
+	return err
+}
+
+// giveUp ends an upload that is no longer wanted: its asset is deleted, confirmed or not.
+func (r *Replica) giveUp(op index.Op, sg saga) error {
+	return r.writeAlways(func(t *txn) error {
+		_, known, err := t.Asset(sg.Drop, sg.Upload.ID)
+		if err != nil {
+			return err
+		}
+		if !known {
+			a := index.Asset{Drop: sg.Drop, Remote: remote.Asset{ID: sg.Upload.ID, Name: sg.Upload.Spec.Name, Size: sg.Upload.Spec.Size}}
+			if err := t.doomAsset(a, false); err != nil {
+				return err
+			}
+		}
+		return t.SetSaga(op.Seq, nil)
+	})
+}
+
+// send puts the bytes on the wire, recording each part that arrived.
+func (r *Replica) send(ctx context.Context, op index.Op, s *entryState, in *inode, file *content.File, sg *saga) error {
+	tr := r.startTransfer(s.entry, true, s.node.Size)
+	defer r.endTransfer(tr)
+	record := func(up remote.Upload) error {
+		sg.Upload = up
+		return r.saveSaga(op, *sg)
+	}
+	up, err := r.cfg.Service.Send(ctx, sg.Upload, &sealedReader{in: in, file: file}, record, tr.add)
+	if rewritten := in.rewritten(); rewritten {
+		return errRewritten
+	}
+	if err != nil {
+		return err
+	}
+	sg.Upload, sg.Sent = up, true
+	return r.saveSaga(op, *sg)
+}
+
+// rewritten tells whether a write came since seal.
+func (in *inode) rewritten() bool {
+	in.mu.RLock()
+	defer in.mu.RUnlock()
+	return in.armed
+}
+
+// sealedReader reads a content that is being sent, and fails once it is rewritten.
+type sealedReader struct {
+	in   *inode
+	file *content.File
+}
+
+// ReadAt implements io.ReaderAt.
+func (s *sealedReader) ReadAt(p []byte, off int64) (int, error) {
+	n, err := s.file.ReadAt(p, off)
+	if s.in.rewritten() {
+		return 0, errRewritten
+	}
+	if err == nil && n < len(p) {
+		err = io.EOF
+	}
+	return n, err
+}
+
+// makeRoom deletes the old version before the new one is sent, where both do not fit the quota. The new content is made
+// durable here first, and the journal says what goes.
+func (r *Replica) makeRoom(ctx context.Context, s *entryState, in *inode, file *content.File) (bool, error) {
+	victims := s.old
+	if s.base != nil {
+		victims = append(victims, *s.base)
+	}
+	if len(victims) == 0 {
+		return false, nil
+	}
+	if err := file.Sync(); err != nil {
+		return false, asSpace(err)
+	}
+	err := r.writeAlways(func(t *txn) error {
+		for _, a := range victims {
+			if err := t.doomAsset(a, false); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = asKind(r.idx.Flush())
+	}
+	if err != nil {
+		return false, err
+	}
+	s.base, s.old = nil, nil
+	for _, a := range victims {
+		r.noteDeleted(a.Drop, a.Remote.ID)
+		if err := r.cfg.Service.Delete(ctx, a.Remote.Drop, a.Remote.ID); err != nil && !errors.Is(err, remote.ErrNotFound) {
+			return false, err
+		}
+	}
+	return true, nil
+}
+
+// mimeAttr is where a user may set the type that an asset is declared with.
+const mimeAttr = "user.mime_type"
+
+func (r *Replica) mimeType(s *entryState) string {
+	var set []byte
+	err := r.read(func(t *txn) (err error) {
+		set, _, err = t.Xattr(s.node.Ino, mimeAttr)
+		return err
+	})
+	if err == nil && len(set) > 0 {
+		return string(set)
+	}
+	if t := mime.TypeByExtension(path.Ext(s.entry.Name)); t != "" {
+		return t
+	}
+	return "application/octet-stream"
+}
