@@ -53,25 +53,30 @@ func isSidecar(name string) bool {
 }
 
 func (m *merger) readSegments(have []remote.Asset, deleted map[remote.AssetID]bool) {
-	known, present := map[remote.AssetID]bool{}, map[remote.AssetID]bool{}
-	for _, id := range m.in.Segments {
-		known[id] = true
+	present, gone := map[remote.AssetID]bool{}, maps.Clone(deleted)
+	for _, a := range m.in.Assets { // one that was moved away is none any more
+		gone[a.ID] = gone[a.ID] || !isSidecar(a.Name)
+	}
+	if !m.in.Complete {
+		for _, id := range m.in.Gone {
+			gone[id] = true
+		}
+	}
+	for _, a := range have {
+		present[a.ID] = !gone[a.ID]
 	}
 	var s Sidecar
-	for _, a := range have {
-		if !known[a.ID] && !present[a.ID] && (m.in.Complete || !slices.Contains(m.in.Gone, a.ID)) {
-			s.Added = append(s.Added, a)
-		}
-		present[a.ID] = true
-	}
-	gone := m.in.Gone
-	if m.in.Complete {
-		gone = m.in.Segments
-	}
-	for _, id := range gone {
-		if known[id] && (!m.in.Complete || !present[id]) || known[id] && deleted[id] {
+	known := map[remote.AssetID]bool{}
+	for _, id := range m.in.Segments {
+		if !known[id] && (gone[id] || m.in.Complete && !present[id]) {
 			s.Gone = append(s.Gone, id)
-			delete(known, id)
+		}
+		known[id] = true
+	}
+	for _, a := range have {
+		if present[a.ID] && !known[a.ID] {
+			s.Added = append(s.Added, a)
+			known[a.ID] = true
 		}
 	}
 	sortAssets(s.Added)

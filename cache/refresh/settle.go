@@ -52,7 +52,7 @@ func (m *merger) conflictName(wire, host string, at time.Time) string {
 			m.used[Canonical(a.Name)] = true
 		}
 	}
-	to := ConflictName(wire, host, at, func(s string) bool { return m.used[s] || isSidecar(s) })
+	to := ConflictName(wire, host, at, func(s string) bool { return m.used[s] })
 	m.used[to] = true
 	return to
 }
