@@ -150,7 +150,9 @@ func TestReplaceCopyRename(t *testing.T) {
 
 func TestListAndDeleteDrops(t *testing.T) {
 	s := newSite(t, nil)
-	a, b := s.drop(1, 30), s.drop(0.5, 60)
+	a := s.drop(1, 30)
+	s.clock.Advance(time.Second)
+	b := s.drop(0.5, 60)
 	s.upload(a, "x", "text/plain", []byte("x"))
 	l := s.list(s.withKey("GET", "/api/v1/dropzones", nil))
 	if len(l) != 2 || l[0].(map[string]any)["_id"] != a || l[1].(map[string]any)["gb"] != 0.5 {

@@ -40,38 +40,36 @@ func (s *site) follow(query string, header map[string]string) (next func() chang
 	if err != nil {
 		s.Fatal(err)
 	}
+	s.Cleanup(func() { _ = resp.Body.Close() })
 	if resp.StatusCode != 200 || resp.Header.Get("Content-Type") != "text/event-stream" {
 		s.Fatalf("%d %v", resp.StatusCode, resp.Header)
 	}
 	lines := bufio.NewScanner(resp.Body)
 	lines.Buffer(nil, 1<<20)
 	return func() change {
-			s.Helper()
-			var c change
-			for lines.Scan() {
-				name, value, _ := strings.Cut(lines.Text(), ": ")
-				switch {
-				case name == "id":
-					c.ID = value
-				case name == "event":
-					c.Event = value
-				case name == "data":
-					if err := json.Unmarshal([]byte(value), &c.Data); err != nil {
-						s.Fatal(err)
-					}
-				case lines.Text() == "" && c.Event != "":
-					if c.Event != c.Data.Kind || c.Event != "alive" && c.ID != fmt.Sprint(c.Data.Seq) {
-						s.Fatalf("event %+v", c)
-					}
-					return c
+		s.Helper()
+		var c change
+		for lines.Scan() {
+			name, value, _ := strings.Cut(lines.Text(), ": ")
+			switch {
+			case name == "id":
+				c.ID = value
+			case name == "event":
+				c.Event = value
+			case name == "data":
+				if err := json.Unmarshal([]byte(value), &c.Data); err != nil {
+					s.Fatal(err)
 				}
+			case lines.Text() == "" && c.Event != "":
+				if c.Event != c.Data.Kind || c.Event != "alive" && c.ID != fmt.Sprint(c.Data.Seq) {
+					s.Fatalf("event %+v", c)
+				}
+				return c
 			}
-			s.Fatalf("the feed ended: %v", lines.Err())
-			return c
-		}, func() {
-			cancel()
-			_ = resp.Body.Close()
 		}
+		s.Fatalf("the feed ended: %v", lines.Err())
+		return c
+	}, cancel
 }
 
 func TestChangeFeed(t *testing.T) {

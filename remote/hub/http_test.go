@@ -60,8 +60,12 @@ func TestBrowsers(t *testing.T) {
 	drop := s.drop(1, 30)
 	_, put := s.start(drop, "x", "text/plain", 1)
 	for _, c := range [][2]string{
-		{"GET", "/api/v1/files"}, {"POST", "/api/v1/dropzones"}, {"DELETE", "/api/v1/files/x"}, {"PUT", put},
-		{"GET", "/cdn/x/download"}, {"PATCH", "/api/v1/dropzone"},
+		{"GET", "/api/v1/files"},
+		{"POST", "/api/v1/dropzones"},
+		{"DELETE", "/api/v1/files/x"},
+		{"PUT", put},
+		{"GET", "/cdn/x/download"},
+		{"PATCH", "/api/v1/dropzone"},
 	} {
 		r := s.do(request{"OPTIONS", c[1], map[string]string{
 			"Origin": "https://page.example", "Access-Control-Request-Method": c[0],
@@ -90,7 +94,9 @@ func TestBrowsers(t *testing.T) {
 func TestAbilitiesAreOnEveryAnswer(t *testing.T) {
 	s := newSite(t, nil)
 	for _, q := range []request{
-		{"OPTIONS", "/api/v1/dropzones", nil, nil}, {"GET", "/nothing", nil, nil}, {"GET", "/healthz", nil, nil},
+		{"OPTIONS", "/api/v1/dropzones", nil, nil},
+		{"GET", "/nothing", nil, nil},
+		{"GET", "/healthz", nil, nil},
 		{"OPTIONS", "/api/v1/dropzones", map[string]string{"Origin": "https://x", "Access-Control-Request-Method": "GET"}, nil},
 	} {
 		const want = "list-drops, delete-drop, rename-drop, multipart, copy, rename, replace, changes, link, renew"

@@ -13,7 +13,7 @@ import (
 const (
 	sweepEvery = 30 * time.Second
 	pollEvery  = time.Second
-	scanEvery  = 6 * time.Hour
+	scanEvery  = time.Hour
 )
 
 // What the change feed keeps.
@@ -66,8 +66,8 @@ func (h *Hub) logged(ctx context.Context, err error) {
 	}
 }
 
-// Sweep removes what has expired, was never confirmed in time, or was deleted. scan also looks through all objects for
-// those without metadata.
+// Sweep removes what has expired, was never confirmed in time, or was deleted. scan also looks through all that is stored
+// for what has no metadata: broken uploads, parts that were joined, objects nobody knows.
 func (h *Hub) Sweep(ctx context.Context, scan bool) error {
 	n, err := h.store.Sweep(ctx)
 	if err != nil {
@@ -83,12 +83,12 @@ func (h *Hub) Sweep(ctx context.Context, scan bool) error {
 	if err := h.store.PruneEvents(ctx, eventsKept, eventsAge); err != nil {
 		return err
 	}
+	if !scan {
+		return nil
+	}
 	known := func(keys []string) (map[string]bool, error) { return h.store.Known(ctx, keys) }
 	if err := h.objects.Sweep(ctx, known); err != nil {
 		return err
-	}
-	if !scan {
-		return nil
 	}
 	return h.objects.Each(ctx, func(keys []string) error {
 		there, err := known(keys)

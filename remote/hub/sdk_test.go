@@ -56,7 +56,8 @@ func TestSDKGeneration1(t *testing.T) {
 	s := newSite(t, nil)
 	jsonType := map[string]string{"Content-Type": "application/json"}
 	id := s.data(s.do(request{
-		"POST", "/api/dropzones", map[string]string{"Content-Type": "application/json", "x-api-key": testKey},
+		"POST", "/api/dropzones",
+		map[string]string{"Content-Type": "application/json", "x-api-key": testKey},
 		map[string]any{"gb": 1, "days": 30},
 	}))["_id"].(string)
 	s.data(s.do(request{"GET", "/api/dropzones/" + id, nil, nil}))
@@ -78,7 +79,8 @@ func TestSDKGeneration1(t *testing.T) {
 func TestSDKGeneration2(t *testing.T) {
 	s := newSite(t, nil)
 	id := s.data(s.do(request{
-		"POST", "/api/v1/dropzones", map[string]string{"Content-Type": "application/json", "x-api-key": testKey},
+		"POST", "/api/v1/dropzones",
+		map[string]string{"Content-Type": "application/json", "x-api-key": testKey},
 		map[string]any{"gb": 1, "days": 90},
 	}))["_id"].(string)
 	auth := map[string]string{"x-dropzone-id": id}

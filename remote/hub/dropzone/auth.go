@@ -148,7 +148,7 @@ func (a *API) file(r *http.Request, c caller, need access) (store.File, error) {
 	f, err := a.cfg.Store.File(ctx, r.PathValue("file"))
 	if errors.Is(err, store.ErrNotFound) || err == nil && c.path != "" && c.path != f.Drop {
 		// Where the file is not there it is not told who may know that.
-		if c.key == nil && c.header == "" && c.path == "" && !(c.bare && c.ids) {
+		if c.key == nil && c.header == "" && c.path == "" && (!c.bare || !c.ids) {
 			return f, c.refuse()
 		}
 		return f, missing

@@ -1,7 +1,7 @@
 package dropzone
 
 import (
-	"encoding/json"
+	"context"
 	"fmt"
 	"net/http"
 	"strconv"
@@ -56,8 +56,8 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	if r.Method == http.MethodHead {
 		return nil
 	}
-	s := stream{a: a, w: w, r: r, owner: owner, drop: drop, since: since}
-	if err := s.run(); err != nil && r.Context().Err() == nil {
+	s := stream{a: a, w: w, base: a.base(r), owner: owner, drop: drop, since: since}
+	if err := s.run(r.Context()); err != nil && r.Context().Err() == nil {
 		a.cfg.Log.WithError(err).Debug("change feed ended")
 	}
 	return nil
@@ -83,13 +83,13 @@ func sinceOf(r *http.Request) (int64, error) {
 type stream struct {
 	a           *API
 	w           http.ResponseWriter
-	r           *http.Request
+	base        string
 	owner, drop string
 	since       int64
 }
 
-func (s *stream) run() error {
-	if err := s.start(); err != nil {
+func (s *stream) run(ctx context.Context) error {
+	if err := s.start(ctx); err != nil {
 		return err
 	}
 	beat := time.NewTicker(heartbeat)
@@ -97,7 +97,7 @@ func (s *stream) run() error {
 	for {
 		// Taken before the table is read, so that nothing is missed in between.
 		next := s.a.cfg.Feed.next()
-		if err := s.send(); err != nil {
+		if err := s.send(ctx); err != nil {
 			return err
 		}
 		select {
@@ -106,7 +106,7 @@ func (s *stream) run() error {
 			if err := s.write(changeJSON{Seq: s.since, Kind: "alive"}); err != nil {
 				return err
 			}
-		case <-s.r.Context().Done():
+		case <-ctx.Done():
 			return nil
 		case <-s.a.cfg.Feed.done:
 			return nil
@@ -115,12 +115,12 @@ func (s *stream) run() error {
 }
 
 // start answers a reset where the feed cannot tell what happened behind since.
-func (s *stream) start() error {
-	last, err := s.a.cfg.Store.LastSeq(s.r.Context())
+func (s *stream) start(ctx context.Context) error {
+	last, err := s.a.cfg.Store.LastSeq(ctx)
 	if err != nil {
 		return err
 	}
-	pruned, err := s.a.cfg.Store.Pruned(s.r.Context())
+	pruned, err := s.a.cfg.Store.Pruned(ctx)
 	if err != nil {
 		return err
 	}
@@ -134,14 +134,14 @@ func (s *stream) start() error {
 }
 
 // send writes all events behind since.
-func (s *stream) send() error {
+func (s *stream) send(ctx context.Context) error {
 	for {
-		events, err := s.a.cfg.Store.Events(s.r.Context(), s.since, s.owner, s.drop, eventsPage)
+		events, err := s.a.cfg.Store.Events(ctx, s.since, s.owner, s.drop, eventsPage)
 		if err != nil {
 			return err
 		}
 		for _, e := range events {
-			if err := s.write(s.change(e)); err != nil {
+			if err := s.write(s.change(ctx, e)); err != nil {
 				return err
 			}
 			s.since = e.Seq
@@ -152,18 +152,18 @@ func (s *stream) send() error {
 	}
 }
 
-func (s *stream) change(e store.Event) changeJSON {
+func (s *stream) change(ctx context.Context, e store.Event) changeJSON {
 	c := changeJSON{Seq: e.Seq, Kind: e.Kind, DropzoneID: e.Drop, FileID: e.FileID, Replaces: e.Replaces}
 	if e.File != nil {
 		item := fileItem(*e.File)
 		c.File, c.FileID = &item, e.File.ID
 	}
 	if e.DropInfo != nil {
-		free, err := s.a.free(s.r.Context(), *e.DropInfo)
+		free, err := s.a.free(ctx, *e.DropInfo)
 		if err != nil {
 			free = 0
 		}
-		d := dropzone(*e.DropInfo, s.a.base(s.r), free)
+		d := dropzone(*e.DropInfo, s.base, free)
 		c.Dropzone = &d
 	}
 	return c
@@ -171,16 +171,12 @@ func (s *stream) change(e store.Event) changeJSON {
 
 // write sends one event. A heartbeat has no id: it is not a place to go on from.
 func (s *stream) write(c changeJSON) error {
-	data, err := json.Marshal(c)
-	if err != nil {
-		return err
-	}
 	if c.Kind != "alive" {
 		if _, err := fmt.Fprintf(s.w, "id: %d\n", c.Seq); err != nil {
 			return err
 		}
 	}
-	_, err = fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", c.Kind, data)
+	_, err := fmt.Fprintf(s.w, "event: %s\ndata: %s\n\n", c.Kind, web.Marshal(c))
 	s.flush()
 	return err
 }

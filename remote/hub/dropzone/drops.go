@@ -2,7 +2,6 @@ package dropzone
 
 import (
 	"context"
-	"encoding/json"
 	"math"
 	"net/http"
 	"strings"
@@ -224,13 +223,12 @@ func (a *API) listFiles(w http.ResponseWriter, r *http.Request) error {
 	out := []byte(`{"status":"success","data":[`)
 	first := true
 	err = a.cfg.Store.EachFile(r.Context(), d.ID, func(f store.File) error {
-		b, err := json.Marshal(fileItem(f))
 		if !first {
 			out = append(out, ',')
 		}
 		first = false
-		out = append(out, b...)
-		return err
+		out = append(out, web.Marshal(fileItem(f))...)
+		return nil
 	})
 	if err != nil {
 		return err

@@ -1,7 +1,6 @@
 package dropzone
 
 import (
-	"encoding/json"
 	"net/http"
 	"time"
 
@@ -99,10 +98,7 @@ func fileItem(f store.File) fileJSON {
 
 // success answers v, an object, in both envelopes (D1).
 func success(w http.ResponseWriter, v any) error {
-	data, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
+	data := web.Marshal(v)
 	out := append([]byte(`{"status":"success","data":`), data...)
 	if len(data) > 2 && data[0] == '{' {
 		out = append(append(out, ','), data[1:]...)

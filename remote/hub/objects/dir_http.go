@@ -1,7 +1,7 @@
 package objects
 
 import (
-	"crypto/md5" //nolint:gosec // an ETag, as S3 has it
+	"crypto/md5" // an ETag, as S3 has it
 	"encoding/base64"
 	"encoding/hex"
 	"errors"
@@ -98,7 +98,7 @@ func (d *Dir) receive(c Claim, r *http.Request) (string, error) {
 	}
 	defer t.discard()
 	d.cfg.Step("put.begun")
-	h := md5.New() //nolint:gosec // see the import
+	h := md5.New()
 	n, err := io.CopyBuffer(io.MultiWriter(t.f, h), io.LimitReader(r.Body, c.Size+1), make([]byte, bufferSize(c.Size)))
 	if err != nil {
 		return "", diskError(err)
@@ -134,17 +134,30 @@ func (d *Dir) receive(c Claim, r *http.Request) (string, error) {
 	return digest, nil
 }
 
-// removeOtherTries removes what was sent before for the same part.
+// removeOtherTries removes what was sent before for the same part. Of two tries at the same time the older one goes,
+// whichever of them asks, so that one always stays.
 func (d *Dir) removeOtherTries(c Claim, path string) {
+	own, err := os.Stat(path)
+	if err != nil {
+		return
+	}
 	tries, err := filepath.Glob(filepath.Join(d.parts(c.Key), strconv.Itoa(c.Part)+".*"))
 	if err != nil {
 		return
 	}
 	for _, other := range tries {
-		if other != path {
+		if fi, err := os.Stat(other); err == nil && later(own, fi) {
 			_ = os.Remove(other)
 		}
 	}
+}
+
+// later is the order of tries of one part: by time, then by name, so that no two are equal.
+func later(a, b os.FileInfo) bool {
+	if !a.ModTime().Equal(b.ModTime()) {
+		return a.ModTime().After(b.ModTime())
+	}
+	return a.Name() > b.Name()
 }
 
 // bufferSize keeps the memory of small uploads small.

@@ -2,7 +2,7 @@ package objects
 
 import (
 	"context"
-	"crypto/md5" //nolint:gosec // an ETag, as S3 has it
+	"crypto/md5" // an ETag, as S3 has it
 	"crypto/rand"
 	"encoding/hex"
 	"errors"
@@ -44,7 +44,7 @@ func (d *Dir) Arrived(_ context.Context, u Upload) ([]Part, error) {
 			continue
 		}
 		// Of a part sent twice, whose first was not yet removed, the later one counts.
-		if old := latest[n]; old == nil || fi.ModTime().After(old.ModTime()) {
+		if old := latest[n]; old == nil || later(fi, old) {
 			latest[n], tags[n] = fi, etag
 		}
 	}
@@ -64,19 +64,19 @@ func partName(name string) (n int, etag string, ok bool) {
 }
 
 // Commit implements Store.
-func (d *Dir) Commit(_ context.Context, u Upload, etags map[int]string) (Object, error) {
+func (d *Dir) Commit(ctx context.Context, u Upload, etags map[int]string) (Object, error) {
 	if !validKey(u.Key) {
 		return Object{}, ErrNotFound
 	}
 	dst := d.object(u.Key)
 	if fi, err := os.Stat(dst); err == nil { // by an earlier try (O4)
-		return d.committed(u, dst, fi)
+		return d.committed(ctx, u, dst, fi)
 	}
 	if err := makeDir(filepath.Dir(dst)); err != nil {
 		return Object{}, err
 	}
 	if u.Parts() > 0 {
-		if err := d.join(u, etags, dst); err != nil {
+		if err := d.join(ctx, u, etags, dst); err != nil {
 			return Object{}, err
 		}
 	} else {
@@ -103,11 +103,11 @@ func (d *Dir) Commit(_ context.Context, u Upload, etags map[int]string) (Object,
 	if err != nil {
 		return Object{}, err
 	}
-	return d.committed(u, dst, fi)
+	return d.committed(ctx, u, dst, fi)
 }
 
 // committed describes the object at dst, which u has become.
-func (d *Dir) committed(u Upload, dst string, fi os.FileInfo) (Object, error) {
+func (d *Dir) committed(ctx context.Context, u Upload, dst string, fi os.FileInfo) (Object, error) {
 	if fi.Size() != u.Size {
 		return Object{}, ErrMismatch
 	}
@@ -120,7 +120,7 @@ func (d *Dir) committed(u Upload, dst string, fi os.FileInfo) (Object, error) {
 		d.forget(d.incoming(u.Key))
 		return Object{Size: u.Size, ETag: digest, MD5: digest}, err
 	}
-	parts, err := d.Arrived(context.Background(), u)
+	parts, err := d.Arrived(ctx, u)
 	if err != nil {
 		return Object{}, err
 	}
@@ -129,7 +129,7 @@ func (d *Dir) committed(u Upload, dst string, fi os.FileInfo) (Object, error) {
 		digest, err := d.digest("", dst, fi)
 		return Object{Size: u.Size, ETag: digest, MD5: digest}, err
 	}
-	h := md5.New() //nolint:gosec // see the import
+	h := md5.New()
 	for _, p := range parts {
 		raw, err := hex.DecodeString(p.ETag)
 		if err != nil {
@@ -142,8 +142,8 @@ func (d *Dir) committed(u Upload, dst string, fi os.FileInfo) (Object, error) {
 }
 
 // join makes one file of all parts.
-func (d *Dir) join(u Upload, etags map[int]string, dst string) error {
-	parts, err := d.Arrived(context.Background(), u)
+func (d *Dir) join(ctx context.Context, u Upload, etags map[int]string, dst string) error {
+	parts, err := d.Arrived(ctx, u)
 	if err != nil {
 		return err
 	}

@@ -257,7 +257,7 @@ func (s *S3) Put(ctx context.Context, key, contentType string, r io.Reader, size
 
 // Copy implements Store: the server copies, no byte comes here.
 func (s *S3) Copy(ctx context.Context, from, to string) error {
-	_, err := s.core.Client.ComposeObject(ctx, minio.CopyDestOptions{Bucket: s.cfg.Bucket, Object: s.object(to)},
+	_, err := s.core.ComposeObject(ctx, minio.CopyDestOptions{Bucket: s.cfg.Bucket, Object: s.object(to)},
 		minio.CopySrcOptions{Bucket: s.cfg.Bucket, Object: s.object(from)})
 	if err != nil && gone(err) {
 		return fmt.Errorf("%w: %s", ErrNotFound, from)
@@ -302,7 +302,7 @@ func (s *S3) list(ctx context.Context, prefix string, fn func([]string) error) e
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel() // ends the lister where fn fails
 	var batch []string
-	for o := range s.core.Client.ListObjectsIter(ctx, s.cfg.Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
+	for o := range s.core.ListObjectsIter(ctx, s.cfg.Bucket, minio.ListObjectsOptions{Prefix: prefix, Recursive: true}) {
 		if o.Err != nil {
 			return fmt.Errorf("objects: list: %w", o.Err)
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"encoding/json"
+	"errors"
 	"strconv"
 	"time"
 )
@@ -56,7 +57,7 @@ func (s *Store) LastSeq(ctx context.Context) (int64, error) { return lastSeq(ctx
 func (s *Store) Pruned(ctx context.Context) (int64, error) {
 	var text string
 	err := notFound(s.row(ctx, `SELECT value FROM meta WHERE name = 'pruned'`).Scan(&text))
-	if err == ErrNotFound { //nolint:errorlint // notFound answers the bare value
+	if errors.Is(err, ErrNotFound) {
 		return 0, nil
 	}
 	if err != nil {

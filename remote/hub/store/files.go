@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"time"
 )
 
@@ -101,7 +102,7 @@ func (s *Store) Confirm(ctx context.Context, id, etag, md5, replaces string) (Fi
 				event.Replaces = old.ID
 				err = t.removeFile(ctx, old)
 			}
-			if err != nil && err != ErrNotFound { //nolint:errorlint // scanFile answers the bare value
+			if err != nil && !errors.Is(err, ErrNotFound) {
 				return err
 			}
 		}

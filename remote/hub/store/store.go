@@ -88,10 +88,6 @@ func (s *Store) each(ctx context.Context, fn func(*sql.Rows) error, q string, ar
 	return scanAll(s.read.QueryContext(ctx, s.rebind(q), args...))(fn)
 }
 
-func (t *tx) each(ctx context.Context, fn func(*sql.Rows) error, q string, args ...any) error {
-	return scanAll(t.t.QueryContext(ctx, t.s.rebind(q), args...))(fn)
-}
-
 func scanAll(rows *sql.Rows, err error) func(func(*sql.Rows) error) error {
 	return func(fn func(*sql.Rows) error) error {
 		if err != nil {

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"errors"
 )
 
 // batch bounds how long a sweep keeps other writers waiting.
@@ -51,7 +52,7 @@ func (s *Store) expireDrop(ctx context.Context, id string) error {
 	return s.write(ctx, durable, func(t *tx) error {
 		d, err := scanDrop(t.row(ctx, `SELECT `+dropColumns+` FROM drops WHERE id = ? AND expires > 0 AND expires <= ?`,
 			id, millis(s.now())))
-		if err == ErrNotFound { //nolint:errorlint // scanDrop answers the bare value
+		if errors.Is(err, ErrNotFound) {
 			return nil // extended, or swept by another hub
 		}
 		if err != nil {
@@ -70,7 +71,7 @@ func (s *Store) dropStale(ctx context.Context, ids []string) (int, error) {
 	err := s.write(ctx, durable, func(t *tx) error {
 		for _, id := range ids {
 			f, err := t.file(ctx, id)
-			if err == ErrNotFound { //nolint:errorlint // scanFile answers the bare value
+			if errors.Is(err, ErrNotFound) {
 				continue
 			}
 			if err != nil {

@@ -1,6 +1,7 @@
 package web
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"io"
@@ -51,14 +52,19 @@ func WriteError(w http.ResponseWriter, e *Error) {
 	WriteJSON(w, e.Status, body)
 }
 
-// WriteJSON answers v.
-func WriteJSON(w http.ResponseWriter, status int, v any) {
-	b, err := json.Marshal(v)
-	if err != nil {
+// Marshal makes JSON of an answer. URLs keep their "&": there are clients that read answers without a parser.
+func Marshal(v any) []byte {
+	var out bytes.Buffer
+	e := json.NewEncoder(&out)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(v); err != nil {
 		panic("answers are plain data: " + err.Error())
 	}
-	WriteRaw(w, status, b)
+	return bytes.TrimSuffix(out.Bytes(), []byte("\n"))
 }
+
+// WriteJSON answers v.
+func WriteJSON(w http.ResponseWriter, status int, v any) { WriteRaw(w, status, Marshal(v)) }
 
 // WriteRaw answers JSON that is made already.
 func WriteRaw(w http.ResponseWriter, status int, b []byte) {
