@@ -63,7 +63,7 @@ func Main(a App) int {
 
 // Run runs the command line under ctx, which a signal ends, and returns the exit code.
 func (a App) Run(ctx context.Context) int {
-	root := a.Root()
+	root := a.Root() //nolint:contextcheck // cobra hands ctx to the commands
 	root.SetArgs(a.arguments(root))
 	err := root.ExecuteContext(ctx)
 	if err == nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"time"
 
@@ -17,8 +18,6 @@ import (
 	"dropfs/fs/cli/fail"
 	"dropfs/remote"
 	"dropfs/remote/httpx"
-
-	"os"
 )
 
 // loginFlags are the flags of login.

@@ -135,6 +135,9 @@ func checkFUSE() []finding {
 
 // checkStateDir looks at the disk that holds unsent changes.
 func checkStateDir(dir string) []finding {
+	if _, err := os.Stat(dir); err != nil {
+		defer func() { _ = os.Remove(dir) }() // made here for the checks alone; what is not empty stays
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return []finding{{"state directory", markBad, err.Error(), "it must be writable; --state-dir names another"}}
 	}

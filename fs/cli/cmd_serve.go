@@ -78,9 +78,16 @@ func (a App) serveSettings(c *cobra.Command, file *config.File, flags config.Ser
 		return s, fail.As(fail.Config, "serve", err)
 	}
 	for _, v := range []struct{ to, from *string }{
-		{&s.Listen, &flags.Listen}, {&s.Data, &flags.Data}, {&s.Database, &flags.Database}, {&s.Objects, &flags.Objects},
-		{&s.PublicURL, &flags.PublicURL}, {&s.Rate, &flags.Rate}, {&s.SMTP, &flags.SMTP}, {&s.FaxCommand, &flags.FaxCommand},
-		{&s.TLSCert, &flags.TLSCert}, {&s.TLSKey, &flags.TLSKey},
+		{&s.Listen, &flags.Listen},
+		{&s.Data, &flags.Data},
+		{&s.Database, &flags.Database},
+		{&s.Objects, &flags.Objects},
+		{&s.PublicURL, &flags.PublicURL},
+		{&s.Rate, &flags.Rate},
+		{&s.SMTP, &flags.SMTP},
+		{&s.FaxCommand, &flags.FaxCommand},
+		{&s.TLSCert, &flags.TLSCert},
+		{&s.TLSKey, &flags.TLSKey},
 	} {
 		if *v.from != "" {
 			*v.to = *v.from

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -30,26 +31,36 @@ func TestG4EditKeepsTheRest(t *testing.T) {
 		name, before, after string
 		do                  func(path string) error
 	}{
-		{"first account", "", "[accounts.a]\nservice = \"dropzone\"\nurl = \"http://new/api\"\n",
-			func(p string) error { return config.SetSection(p, []string{"accounts", "a"}, acct) }},
-		{"changed account keeps comments and keys",
+		{
+			"first account", "", "[accounts.a]\nservice = \"dropzone\"\nurl = \"http://new/api\"\n",
+			func(p string) error { return config.SetSection(p, []string{"accounts", "a"}, acct) },
+		},
+		{
+			"changed account keeps comments and keys",
 			"# mine\npoll = 5\n\n[accounts.a] # old\n# why\nservice = \"dropzone\"\nurl = \"http://old\" # here\ngb = 2.0\n\n[accounts.b]\nservice = \"dropzone\"\nurl = \"http://b\"\n",
 			"# mine\npoll = 5\n\n[accounts.a] # old\n# why\nservice = \"dropzone\"\nurl = \"http://new/api\"\ngb = 2.0\n\n[accounts.b]\nservice = \"dropzone\"\nurl = \"http://b\"\n",
-			func(p string) error { return config.SetSection(p, []string{"accounts", "a"}, acct) }},
-		{"drop added to a section in the middle",
+			func(p string) error { return config.SetSection(p, []string{"accounts", "a"}, acct) },
+		},
+		{
+			"drop added to a section in the middle",
 			"[accounts.a]\nservice = \"dropzone\"\nurl = \"http://a\"\n[accounts.a.drops]\nx = \"1\"\n\n# b\n[accounts.b]\nservice = \"dropzone\"\nurl = \"http://b\"\n",
 			"[accounts.a]\nservice = \"dropzone\"\nurl = \"http://a\"\n[accounts.a.drops]\nx = \"1\"\n\"two words\" = \"2\\\"\"\n\n# b\n[accounts.b]\nservice = \"dropzone\"\nurl = \"http://b\"\n",
 			func(p string) error {
 				return config.SetSection(p, []string{"accounts", "a", "drops"}, []config.Setting{{Key: "two words", Value: `2"`}})
-			}},
-		{"account removed with all below it",
+			},
+		},
+		{
+			"account removed with all below it",
 			"[accounts.a]\nservice = \"dropzone\"\nurl = \"http://a\"\n[accounts.a.drops]\nx = \"1\"\n[accounts.b]\nservice = \"dropzone\"\nurl = \"http://b\"\n",
 			"[accounts.b]\nservice = \"dropzone\"\nurl = \"http://b\"\n",
-			func(p string) error { return config.RemoveSection(p, []string{"accounts", "a"}) }},
-		{"drop removed",
+			func(p string) error { return config.RemoveSection(p, []string{"accounts", "a"}) },
+		},
+		{
+			"drop removed",
 			"[accounts.a]\nservice = \"dropzone\"\nurl = \"http://a\"\n[accounts.a.drops]\nx = \"1\"\ny = \"2\"\n",
 			"[accounts.a]\nservice = \"dropzone\"\nurl = \"http://a\"\n[accounts.a.drops]\ny = \"2\"\n",
-			func(p string) error { return config.RemoveKey(p, []string{"accounts", "a", "drops"}, "x") }},
+			func(p string) error { return config.RemoveKey(p, []string{"accounts", "a", "drops"}, "x") },
+		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			path := write(t, tc.before)
@@ -111,7 +122,7 @@ func TestG4AnyTextSurvives(t *testing.T) {
 
 func TestKeys(t *testing.T) {
 	k := config.Keys{Dir: filepath.Join(t.TempDir(), "keys")}
-	if _, err := k.Get(config.KindAccount, "a"); err != config.ErrNoKey {
+	if _, err := k.Get(config.KindAccount, "a"); !errors.Is(err, config.ErrNoKey) {
 		t.Errorf("error %v, want ErrNoKey", err)
 	}
 	for _, name := range []string{"a", "b/../c", "ü"} {
@@ -132,7 +143,7 @@ func TestKeys(t *testing.T) {
 	if err := k.Delete(config.KindSecret, "a"); err != nil {
 		t.Error(err)
 	}
-	if err := k.Delete(config.KindSecret, "a"); err != config.ErrNoKey {
+	if err := k.Delete(config.KindSecret, "a"); !errors.Is(err, config.ErrNoKey) {
 		t.Errorf("error %v, want ErrNoKey", err)
 	}
 	if _, err := k.Set(config.KindAccount, "a", ""); err == nil {

@@ -153,5 +153,7 @@ func TestWaitEnd(t *testing.T) {
 	if err := <-ended; err != nil {
 		t.Errorf("error %v", err)
 	}
-	<-done
+	if err := <-done; !errors.Is(err, http.ErrServerClosed) {
+		t.Error(err)
+	}
 }

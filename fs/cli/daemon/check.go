@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 
+	"dropfs/fs/cli/fail"
 	"dropfs/remote"
 )
 
@@ -18,6 +19,9 @@ func CheckKey(ctx context.Context, svc remote.Service) error {
 	}
 	if caps.ListDrops {
 		_, err = svc.Drops(ctx)
+		if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrProtocol) {
+			return wrongURL(err)
+		}
 		return err
 	}
 	// Without a list, a drop that cannot exist tells a good key (not there, or not yours) from a bad one.
@@ -25,5 +29,13 @@ func CheckKey(ctx context.Context, svc remote.Service) error {
 	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrDenied) || errors.Is(err, remote.ErrInvalid) {
 		return nil
 	}
+	if errors.Is(err, remote.ErrProtocol) {
+		return wrongURL(err)
+	}
 	return err
+}
+
+// wrongURL is an address at which something answers, but not the service.
+func wrongURL(err error) error {
+	return fail.As(fail.Unreachable, "the service is not at this URL", err).WithHint("give the base of its API, such as https://host/api/v1")
 }
