@@ -68,7 +68,7 @@ func (t *Tx) Asset(drop int64, id remote.AssetID) (Asset, bool, error) {
 
 // AssetsOf lists what the service holds for an entry: the present one, where there is one, before the old ones.
 func (t *Tx) AssetsOf(eid int64) ([]Asset, error) {
-	return t.assets("WHERE a.eid = ? ORDER BY a.old, a.id", eid)
+	return t.assets("WHERE a.eid = ? AND a.eid != 0 ORDER BY a.old, a.id", eid)
 }
 
 // AssetsNamed lists the assets of a drop that have a wire name.
@@ -81,8 +81,10 @@ func (t *Tx) AssetsIn(drop int64) ([]Asset, error) { return t.assets("WHERE a.dr
 
 // AssetsWith lists the present assets of an inode's entries that have the bytes of chg.
 func (t *Tx) AssetsWith(ino, chg int64) ([]Asset, error) {
-	return t.assets("JOIN entries e ON e.eid = a.eid WHERE e.ino = ? AND a.chg = ? AND a.old = 0", ino, chg)
+	return t.assets(assetsWith, ino, chg)
 }
+
+const assetsWith = "WHERE a.eid IN (SELECT eid FROM entries WHERE ino = ?) AND a.eid != 0 AND a.chg = ? AND a.old = 0"
 
 // PutAsset adds or replaces what is known of an asset.
 func (t *Tx) PutAsset(a Asset) error {

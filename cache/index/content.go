@@ -73,15 +73,15 @@ func (t *Tx) SetSynced(cid int64) error {
 // Evict forgets clean contents: their nodes become cold. It returns the ids that were forgotten; a dirty one is not.
 func (t *Tx) Evict(cids []int64) (gone []int64, err error) {
 	for _, cid := range cids {
+		if _, err := t.exec("UPDATE nodes SET content = 0 WHERE content = ? AND ino = (SELECT ino FROM contents WHERE cid = ? AND dirty = 0)", cid, cid); err != nil {
+			return nil, err
+		}
 		n, err := t.exec("DELETE FROM contents WHERE cid = ? AND dirty = 0", cid)
 		if err != nil {
 			return nil, err
 		}
 		if n == 0 {
 			continue
-		}
-		if _, err := t.exec("UPDATE nodes SET content = 0 WHERE ino IN (SELECT ino FROM nodes WHERE content = ?)", cid); err != nil {
-			return nil, err
 		}
 		gone = append(gone, cid)
 	}
