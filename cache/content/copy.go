@@ -182,7 +182,7 @@ func (f *File) copyInto(ctx context.Context, dup *File) error {
 			f.mu.Lock()
 		}
 		after, serr := f.statLocked()
-		same := hold || (writes == f.writes.Load() && before.Size == after.Size && before.Mtime.Equal(after.Mtime))
+		same := hold || (writes == f.writes.Load() && before.Size == after.Size && before.Ctime.Equal(after.Ctime))
 		if err == nil && serr == nil && same {
 			serr = f.copyStateTo(dup)
 		}
