@@ -77,6 +77,7 @@ func (t *txn) insert(dir index.Node, name string, n index.Node) (index.Node, int
 	if isDir(n.Mode) {
 		links = 1
 	}
+	t.entryTold(dir.Ino, name)
 	return n, eid, t.changed(dir, links)
 }
 
@@ -288,6 +289,7 @@ func (r *Replica) Link(ctx context.Context, ino, parent Ino, name string) (Attr,
 		if _, err = t.InsertEntry(int64(parent), name, n.Ino); err != nil {
 			return err
 		}
+		t.entryTold(int64(parent), name)
 		if err := t.changed(dir, 0); err != nil {
 			return err
 		}
@@ -356,7 +358,15 @@ func (t *txn) entryChanged(e index.Entry) error {
 	case Local:
 		return t.unqueue(index.OpEntry, e.ID, "")
 	case Held:
-		return t.queue(index.OpEntry, e.ID, "", heldFor)
+		op, queued, err := t.OpFor(index.OpEntry, e.ID, "")
+		if err != nil {
+			return err
+		}
+		left := heldFor
+		if queued {
+			left = max(0, op.First.Add(heldFor).Sub(t.now))
+		}
+		return t.queue(index.OpEntry, e.ID, "", left)
 	case Ordinary:
 	}
 	return t.queue(index.OpEntry, e.ID, "", 0)

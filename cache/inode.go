@@ -315,6 +315,7 @@ func (in *inode) settle(closed bool) error {
 		if err := in.storeAttr(t); err != nil {
 			return err
 		}
+		t.inodeTold(int64(in.ino))
 		n, err := t.node(in.ino)
 		if err != nil {
 			return err

@@ -257,9 +257,14 @@ func (r *Replica) lostBase(err error, s *entryState) error {
 // recordAsset notes that the service now has s as a, with the bytes of s.node.Chg. What it replaces goes at once (C4).
 func (r *Replica) recordAsset(op index.Op, s *entryState, a remote.Asset, replaced ...remote.AssetID) error {
 	return r.writeAlways(func(t *txn) error {
+		if s.base == nil || s.base.Remote.ID != a.ID {
+			if err := t.used(s.place.drop, a.Size); err != nil {
+				return err
+			}
+		}
 		for _, id := range replaced {
 			r.noteDeleted(s.place.drop, id)
-			if err := t.DeleteAsset(s.place.drop, id); err != nil {
+			if err := t.removed(s.place.drop, id); err != nil {
 				return err
 			}
 			if err := t.unqueue(index.OpDelete, s.place.drop, string(id)); err != nil {
@@ -430,9 +435,31 @@ func (r *Replica) doDelete(ctx context.Context, op index.Op) error {
 	}
 	r.noteDeleted(op.Target, id)
 	return r.writeAlways(func(t *txn) error {
-		if err := t.DeleteAsset(op.Target, id); err != nil {
+		if err := t.removed(op.Target, id); err != nil {
 			return err
 		}
 		return t.DeleteOp(op.Seq)
 	})
+}
+
+// removed forgets an asset that the service has deleted.
+func (t *txn) removed(drop int64, id remote.AssetID) error {
+	a, found, err := t.Asset(drop, id)
+	if err != nil || !found {
+		return err
+	}
+	if err := t.used(drop, -a.Remote.Size); err != nil {
+		return err
+	}
+	return t.DeleteAsset(drop, id)
+}
+
+// used keeps what is known of a drop's quota in step with our own doing, until the service is asked again.
+func (t *txn) used(drop, bytes int64) error {
+	d, found, err := t.Drop(drop)
+	if err != nil || !found {
+		return err
+	}
+	d.Remote.Used = max(0, d.Remote.Used+bytes)
+	return t.PutDrop(d)
 }

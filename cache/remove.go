@@ -78,6 +78,7 @@ func (t *txn) removeEntry(e index.Entry, n *index.Node) error {
 	if err := t.DeleteEntry(e.ID); err != nil {
 		return err
 	}
+	t.entryTold(e.Parent, e.Name)
 	n.Nlink--
 	if isDir(n.Mode) {
 		n.Nlink = 0

@@ -170,6 +170,8 @@ func (t *txn) move(m move) error {
 		t.dirs = true
 		t.r.dirs.Purge()
 	}
+	t.entryTold(m.src.Parent, m.src.Name)
+	t.entryTold(m.toParent, m.toName)
 	m.src.Parent, m.src.Name = m.toParent, m.toName
 	return t.moved(m.src, m.srcNode, m.from)
 }

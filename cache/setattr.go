@@ -40,6 +40,7 @@ func (r *Replica) SetAttr(ctx context.Context, ino Ino, s SetAttr) (Attr, error)
 		if err := t.UpdateNode(n); err != nil {
 			return err
 		}
+		t.inodeTold(n.Ino)
 		return t.touch(n.Ino)
 	})
 	if err != nil {

@@ -73,6 +73,33 @@ func asKind(err error) error {
 	return fmt.Errorf("%w: %w", ErrIO, err)
 }
 
+// shared tells whether several mounts show this account: then each must learn of what is done through another.
+func (r *Replica) shared() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	n := 0
+	for _, l := range r.notify {
+		if l.Entry != nil || l.Gone != nil || l.Inode != nil {
+			n++
+		}
+	}
+	return n > 1
+}
+
+// entryTold has the other mounts of the account learn of a name that is new or means something else.
+func (t *txn) entryTold(parent int64, name string) {
+	if t.r.shared() {
+		t.after = append(t.after, func() { t.r.tellEntry(Ino(parent), name) })
+	}
+}
+
+// inodeTold has the other mounts of the account learn of changed attributes or content.
+func (t *txn) inodeTold(ino int64) {
+	if t.r.shared() {
+		t.after = append(t.after, func() { t.r.tellInode(Ino(ino)) })
+	}
+}
+
 // queue journals an op for a target, due no earlier than delay from now.
 func (t *txn) queue(kind index.OpKind, target int64, asset string, delay time.Duration) error {
 	op, _, err := t.QueueOp(kind, target, asset, t.now, t.now.Add(delay))
