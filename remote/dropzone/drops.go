@@ -180,6 +180,9 @@ func (c *Client) updateByName(ctx context.Context, id remote.DropID, spec remote
 		e := &remote.Error{Kind: remote.ErrUnsupported, Op: "update drop", Subject: shortID(id), Status: statusOf(cause), Err: cause}
 		return remote.Drop{}, e
 	}
+	if spec.GB != 0 && spec.GB < now.GB || spec.Days != 0 && spec.Days < now.Days {
+		return now, &remote.Error{Kind: remote.ErrInvalid, Op: "update drop", Subject: shortID(id), Message: "a drop does not shrink"}
+	}
 	full := remote.DropSpec{Name: now.Name, GB: max(spec.GB, now.GB), Days: max(spec.Days, now.Days)}
 	req, err := c.request("", "", OpCreate)
 	if err != nil {

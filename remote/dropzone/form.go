@@ -48,7 +48,10 @@ func (c *Client) sendForm(ctx context.Context, up remote.Upload, src io.ReaderAt
 		return up, err
 	}
 	up.ID = remote.AssetID(id)
-	return up, record(up)
+	if err := record(up); err != nil {
+		return up, &remote.Error{Kind: remote.ErrUnavailable, Op: "record upload", Subject: up.Spec.Name, Err: err}
+	}
+	return up, nil
 }
 
 // counted tells progress of what is read.

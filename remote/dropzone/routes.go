@@ -1,6 +1,7 @@
 package dropzone
 
 import (
+	"errors"
 	"net/http"
 	"net/url"
 	"strings"
@@ -219,8 +220,8 @@ func routeUnknown(err error) bool {
 	return s == http.StatusNotFound || s == http.StatusMethodNotAllowed || s == http.StatusNotImplemented
 }
 
-// inDialect runs try in the present generation and, where the service may not know its routes and nothing is proven yet,
-// in the other. What has answered is proven.
+// inDialect runs try in the present generation and, where the service may not know its routes and nothing else is proven,
+// in the other. What has answered is proven: a success, or a refusal that is none of the route.
 func (c *Client) inDialect(try func(g Generation) error) error {
 	g := c.generation()
 	err := try(g)
@@ -228,24 +229,25 @@ func (c *Client) inDialect(try func(g Generation) error) error {
 		return err
 	}
 	c.mu.Lock()
-	proven := c.proven != ""
+	proven := c.proven
 	c.mu.Unlock()
-	if err == nil {
-		if !proven {
+	if proven == g || !routeUnknown(err) {
+		if proven == "" && err == nil {
 			c.prove(g)
 		}
-		return nil
+		return err
 	}
 	other := G2
 	if g == G2 {
 		other = G3
 	}
-	if proven || !routeUnknown(err) {
-		return err
-	}
-	if err2 := try(other); err2 == nil {
+	err2 := try(other)
+	switch {
+	case err2 == nil, statusOf(err2) != 0 && statusOf(err2) < 500 && !routeUnknown(err2):
 		c.prove(other)
-		return nil
+		return err2
+	case errors.Is(err, remote.ErrProtocol) && !errors.Is(err2, remote.ErrProtocol):
+		return err2
 	}
 	return err
 }
