@@ -22,5 +22,6 @@
 //	                garbage ----------> (none)     DropGarbage
 //
 // The SQL is the common part of SQLite and PostgreSQL; what differs is in a dialect, one file each.
-// Lock order: mu is the only lock; it is held for the length of a writing transaction.
+// Lock order: writer, then mu. A change that returns without an error may still fail with the transaction that it shares,
+// so its function sets results only for its own caller, and has no other effects.
 package store

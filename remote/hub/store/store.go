@@ -18,18 +18,13 @@ type Store struct {
 	rebind func(string) string // the dialect's form of a query written with ?
 
 	read *sql.DB // never writes
-	mu   sync.Mutex
-	full *sql.DB // guarded by mu: one writer at a time, without spinning on the database's own lock
-	fast *sql.DB // guarded by mu: commits that are not synced
+
+	mu      sync.Mutex
+	waiting []*change  // guarded by mu: changes that the next transaction takes along
+	writer  sync.Mutex // held for the length of a transaction; taken before mu
+	full    *sql.DB    // guarded by writer
+	fast    *sql.DB    // guarded by writer: its commits are not synced
 }
-
-// durability says what a commit survives.
-type durability bool
-
-const (
-	durable durability = true  // power loss
-	quick   durability = false // the death of the process
-)
 
 // Close closes the database. No method may be running.
 func (s *Store) Close() error {
@@ -42,45 +37,8 @@ func (s *Store) Close() error {
 	return errors.Join(errs...)
 }
 
-// tx is a writing transaction.
-type tx struct {
-	s *Store
-	t *sql.Tx
-}
-
-func (t *tx) exec(ctx context.Context, q string, args ...any) (int64, error) {
-	r, err := t.t.ExecContext(ctx, t.s.rebind(q), args...)
-	if err != nil {
-		return 0, err
-	}
-	return r.RowsAffected()
-}
-
-func (t *tx) row(ctx context.Context, q string, args ...any) *sql.Row {
-	return t.t.QueryRowContext(ctx, t.s.rebind(q), args...)
-}
-
 func (s *Store) row(ctx context.Context, q string, args ...any) *sql.Row {
 	return s.read.QueryRowContext(ctx, s.rebind(q), args...)
-}
-
-// write runs fn in one transaction, which is undone where fn fails.
-func (s *Store) write(ctx context.Context, d durability, fn func(*tx) error) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	db := s.full
-	if d == quick {
-		db = s.fast
-	}
-	t, err := db.BeginTx(ctx, nil)
-	if err != nil {
-		return err
-	}
-	if err := fn(&tx{s, t}); err != nil {
-		_ = t.Rollback()
-		return err
-	}
-	return t.Commit()
 }
 
 // each runs fn for every row of a query, outside of any transaction.
