@@ -19,19 +19,19 @@ import (
 // fixture is a store with a clock that is moved by hand.
 type fixture struct {
 	*Store
-	mu sync.Mutex
-	at time.Time
+	clock sync.Mutex
+	at    time.Time // guarded by clock
 }
 
 func (f *fixture) now() time.Time {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.clock.Lock()
+	defer f.clock.Unlock()
 	return f.at
 }
 
 func (f *fixture) pass(d time.Duration) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.clock.Lock()
+	defer f.clock.Unlock()
 	f.at = f.at.Add(d)
 }
 
