@@ -48,6 +48,8 @@ type Config struct {
 	Classify func(name string) Class
 	Log      *logrus.Entry // nil: discarded
 	Now      func() time.Time
+
+	fault func(point string) // set by tests alone: called at the points named by Replica.at
 }
 
 // Attr is what stat tells.

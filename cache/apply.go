@@ -18,6 +18,33 @@ type applier struct {
 	drop    int64
 	told    []func()
 	changed []string // sidecar keys whose records are to be put over what is here
+	first   bool     // the first listing: no kernel knows anything of the drop yet, so none is told
+
+	paths map[string]int64 // directories by their encoded path, as dirs found or made them
+	grown map[int64]bool   // directories whose times end settles
+}
+
+// tell notes what the kernels are to learn after the commit.
+func (a *applier) tell(f func()) {
+	if !a.first {
+		a.told = append(a.told, f)
+	}
+}
+
+// end sets the times of the directories that got entries.
+func (a *applier) end() error {
+	for dir := range a.grown {
+		n, found, err := a.t.Node(dir)
+		if err != nil {
+			return err
+		}
+		if found {
+			if err := a.t.changed(n, 0); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
 }
 
 // apply makes the actions true. Entries that get another place are first taken out of the way, for they may exchange names.
@@ -247,11 +274,12 @@ func (a *applier) adopt(asset remote.Asset, wire, shadow string) error {
 	if err != nil {
 		return err
 	}
-	eid, err := t.InsertEntry(0, fmt.Sprintf("+%d", ino), ino)
+	dir, name, err := a.spot(wire)
 	if err != nil {
 		return err
 	}
-	if err := a.place(eid, wire); err != nil {
+	eid, err := t.InsertEntry(dir, name, ino)
+	if err != nil {
 		return err
 	}
 	a.changed = append(a.changed, assetKey(asset.ID))
@@ -292,7 +320,7 @@ func (a *applier) replace(act refresh.Replace) error {
 	if err := t.UpdateNode(n); err != nil {
 		return err
 	}
-	a.told = append(a.told, func() { t.r.tellInode(Ino(n.Ino)) })
+	a.tell(func() { t.r.tellInode(Ino(n.Ino)) })
 	return t.PutAsset(index.Asset{Drop: a.drop, Remote: act.Asset, Entry: e.ID, Chg: n.Chg})
 }
 
@@ -313,39 +341,44 @@ func (a *applier) replaceInode(e index.Entry, old index.Node, asset remote.Asset
 		return err
 	}
 	t.after = append(t.after, func() { t.r.logRelease(t.r.dropOrphan(Ino(old.Ino)), Ino(old.Ino)) })
-	a.told = append(a.told, func() { t.r.tellEntry(Ino(e.Parent), e.Name) })
+	a.tell(func() { t.r.tellEntry(Ino(e.Parent), e.Name) })
 	return t.PutAsset(index.Asset{Drop: a.drop, Remote: asset, Entry: e.ID, Chg: n.Chg})
 }
 
 // place moves an entry to where a wire name is shown, making the directories on the way.
 func (a *applier) place(eid int64, wire string) error {
-	t := a.t
+	dir, name, err := a.spot(wire)
+	if err != nil {
+		return err
+	}
+	return a.t.MoveEntry(eid, dir, name)
+}
+
+// spot makes the place free where a wire name is shown, for an entry that the caller puts there.
+func (a *applier) spot(wire string) (dir int64, name string, err error) {
 	path := refresh.DecodeName(wire)
 	if len(path) == 0 {
-		return fmt.Errorf("%w: asset name %q shows nowhere", ErrIO, wire)
+		return 0, "", fmt.Errorf("%w: asset name %q shows nowhere", ErrIO, wire)
 	}
-	dir, err := a.dirs(path[:len(path)-1])
-	if err != nil {
-		return err
+	if dir, err = a.dirs(path[:len(path)-1]); err != nil {
+		return 0, "", err
 	}
-	name := path[len(path)-1]
+	name = path[len(path)-1]
 	if err := a.vacate(dir, name); err != nil {
-		return err
+		return 0, "", err
 	}
-	if err := t.MoveEntry(eid, dir, name); err != nil {
-		return err
-	}
-	n, err := t.node(Ino(dir))
-	if err != nil {
-		return err
-	}
-	a.told = append(a.told, func() { t.r.tellEntry(Ino(dir), name) })
-	return t.changed(n, 0)
+	a.grown[dir] = true
+	a.tell(func() { a.t.r.tellEntry(Ino(dir), name) })
+	return dir, name, nil
 }
 
 // dirs finds or makes the directory at a path below the drop.
 func (a *applier) dirs(path []string) (int64, error) {
 	t := a.t
+	key := strings.Join(path, "/")
+	if dir, ok := a.paths[key]; ok {
+		return dir, nil
+	}
 	dir := a.drop
 	for _, name := range path {
 		e, found, err := t.Entry(dir, name)
@@ -369,6 +402,7 @@ func (a *applier) dirs(path []string) (int64, error) {
 			return 0, err
 		}
 	}
+	a.paths[key] = dir
 	return dir, nil
 }
 
@@ -381,7 +415,7 @@ func (a *applier) mkdir(parent int64, name string, flags index.Flags) (int64, er
 		return 0, err
 	}
 	n, _, err = t.insert(dir, name, n)
-	a.told = append(a.told, func() { t.r.tellEntry(Ino(parent), name) })
+	a.tell(func() { t.r.tellEntry(Ino(parent), name) })
 	return n.Ino, err
 }
 
@@ -418,9 +452,10 @@ func (a *applier) vacate(dir int64, name string) error {
 	if isDir(n.Mode) {
 		t.dirs = true
 		t.r.dirs.Purge()
+		clear(a.paths)
 	}
 	a.goneName(e)
-	a.told = append(a.told, func() { t.r.tellEntry(Ino(dir), free) })
+	a.tell(func() { t.r.tellEntry(Ino(dir), free) })
 	return t.movedTo(e.ID)
 }
 
@@ -446,6 +481,7 @@ func (t *txn) movedTo(eid int64) error {
 
 func (a *applier) rmdir(e index.Entry, n index.Node) error {
 	t := a.t
+	clear(a.paths)
 	if err := t.removeEntry(e, &n); err != nil {
 		return err
 	}
@@ -482,5 +518,5 @@ func (a *applier) pruneDirs(ino int64) error {
 
 func (a *applier) goneName(e index.Entry) {
 	r := a.t.r
-	a.told = append(a.told, func() { r.tellGone(Ino(e.Parent), e.Name, Ino(e.Ino)) })
+	a.tell(func() { r.tellGone(Ino(e.Parent), e.Name, Ino(e.Ino)) })
 }

@@ -113,6 +113,11 @@ func (h *Handle) Write(ctx context.Context, p []byte, off int64) (n int, err err
 	if h.flags&OpenWrite == 0 {
 		return 0, ErrBadHandle
 	}
+	h.in.r.forgetOrigin(h.in.ino)
+	return h.write(ctx, p, off)
+}
+
+func (h *Handle) write(ctx context.Context, p []byte, off int64) (n int, err error) {
 	in := h.in
 	err = in.change(ctx, func() error {
 		if h.flags&OpenAppend != 0 {
@@ -203,6 +208,7 @@ func (h *Handle) Allocate(ctx context.Context, mode uint32, off, n int64) error 
 		if err := in.file.Allocate(ctx, m, off, n); err != nil {
 			return asSpace(err)
 		}
+		in.r.forgetOrigin(in.ino)
 		in.wrote(grown)
 		return nil
 	})
@@ -253,12 +259,16 @@ func (h *Handle) CopyTo(ctx context.Context, off int64, dst *Handle, dstOff, n i
 	}
 	buf := make([]byte, min(n, copyBuffer))
 	done := int64(0)
+	if off == dstOff {
+		sent := h.in.r.sentVersion(h.in.ino)
+		defer func() { h.in.r.copied(h.in.ino, sent, dst.in.ino, off, done) }()
+	}
 	for done < n {
 		k, err := h.Read(ctx, buf[:min(n-done, copyBuffer)], off+done)
 		if err != nil || k == 0 {
 			return done, orNil(err, done > 0)
 		}
-		w, err := dst.Write(ctx, buf[:k], dstOff+done)
+		w, err := dst.write(ctx, buf[:k], dstOff+done)
 		done += int64(w)
 		if err != nil {
 			return done, orNil(err, done > 0)

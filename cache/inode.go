@@ -89,13 +89,15 @@ func (in *inode) overlayLocked(a *Attr) {
 	}
 }
 
+const loadTries = 8
+
 // load opens the content file; in.mu is held exclusively.
 func (in *inode) load() error {
 	if in.file != nil {
 		return nil
 	}
 	r := in.r
-	for range 8 { // an eviction may come between the look into the index and the opening
+	for try := range loadTries + 1 { // an eviction may come between the look into the index and the opening
 		var n index.Node
 		var c index.Content
 		err := r.read(func(t *txn) (err error) {
@@ -122,7 +124,11 @@ func (in *inode) load() error {
 			} else if st.Extents.UnmarshalBinary(c.Extents) != nil {
 				st.Extents = content.Extents{} // damaged: fetched again
 			}
-			if in.file, err = r.store.Open(content.ID(c.ID), st); err != nil {
+			in.file, err = r.store.Open(content.ID(c.ID), st)
+			if errors.Is(err, content.ErrLost) && try < loadTries {
+				continue // it became clean and was evicted since the look
+			}
+			if err != nil {
 				return asSpace(err)
 			}
 		}

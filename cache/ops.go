@@ -221,8 +221,12 @@ func (r *Replica) withoutUpload(ctx context.Context, op index.Op, s *entryState,
 		return false, nil
 	}
 	var from index.Asset
+	origin, chg, copied := r.originOf(s)
 	err = r.read(func(t *txn) error {
 		list, err := t.AssetsWith(s.node.Ino, s.node.Chg)
+		if err == nil && len(list) == 0 && copied {
+			list, err = t.AssetsWith(int64(origin), chg)
+		}
 		if err == nil && len(list) > 0 {
 			from = list[0]
 		}

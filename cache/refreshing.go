@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync"
 	"time"
 
@@ -234,7 +235,7 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 		if err != nil || !found {
 			return err
 		}
-		a := &applier{t: t, drop: ino}
+		a := &applier{t: t, drop: ino, first: d.Listed == 0, paths: map[string]int64{}, grown: map[int64]bool{}}
 		if err := a.segments(segs); err != nil {
 			return err
 		}
@@ -248,6 +249,9 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 			}
 		}
 		if err := a.records(); err != nil {
+			return err
+		}
+		if err := a.end(); err != nil {
 			return err
 		}
 		if h.complete {
@@ -350,6 +354,16 @@ func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *r
 			bound[a.Entry] = a
 		}
 	}
+	ops, err := t.Ops()
+	if err != nil {
+		return err
+	}
+	queued := map[int64]index.Op{}
+	for _, op := range ops {
+		if op.Kind == index.OpEntry {
+			queued[op.Target] = op
+		}
+	}
 	type dir struct {
 		ino  int64
 		path []string
@@ -358,44 +372,35 @@ func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *r
 	for len(dirs) > 0 {
 		d := dirs[len(dirs)-1]
 		dirs = dirs[:len(dirs)-1]
-		after := int64(0)
-		for {
-			list, err := t.List(d.ino, after, 1024)
-			if err != nil {
-				return err
-			}
-			if len(list) == 0 {
-				break
-			}
-			after = list[len(list)-1].ID
-			for _, e := range list {
-				path := append(append([]string{}, d.path...), e.Name)
-				p, err := t.placeOf(e.Entry)
+		list, err := t.List(d.ino, 0, math.MaxInt32)
+		if err != nil {
+			return err
+		}
+		for _, e := range list {
+			path := append(d.path[:len(d.path):len(d.path)], e.Name)
+			class := t.r.cfg.Classify(e.Name)
+			switch {
+			case class == Local || !isDir(e.Node.Mode) && !isFile(e.Node.Mode):
+				in.Dirs = append(in.Dirs, refresh.EncodePath(path)) // its name is taken
+			case isDir(e.Node.Mode):
+				if e.Node.Flags&index.Implicit == 0 {
+					in.Dirs = append(in.Dirs, refresh.EncodePath(path))
+				}
+				dirs = append(dirs, dir{e.Node.Ino, path})
+			default:
+				op, sends := queued[e.ID]
+				l, err := t.local(e, path, bound, op, sends)
 				if err != nil {
 					return err
 				}
-				switch {
-				case !p.sent() || !isDir(e.Node.Mode) && !isFile(e.Node.Mode):
-					in.Dirs = append(in.Dirs, refresh.EncodePath(path)) // its name is taken
-				case isDir(e.Node.Mode):
-					if e.Node.Flags&index.Implicit == 0 {
-						in.Dirs = append(in.Dirs, refresh.EncodePath(path))
-					}
-					dirs = append(dirs, dir{e.Node.Ino, path})
-				default:
-					l, err := t.local(e, path, bound)
-					if err != nil {
-						return err
-					}
-					in.Locals = append(in.Locals, l)
-				}
+				in.Locals = append(in.Locals, l)
 			}
 		}
 	}
 	return nil
 }
 
-func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset) (refresh.Local, error) {
+func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, op index.Op, queued bool) (refresh.Local, error) {
 	l := refresh.Local{Entry: e.ID, Wire: refresh.EncodePath(path), Chg: e.Node.Chg, Size: e.Node.Size}
 	if b, ok := bound[e.ID]; ok && b.Chg == e.Node.Chg {
 		l.MD5 = b.Remote.MD5
@@ -410,11 +415,7 @@ func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset) 
 		}
 		l.Held = found && c.Complete
 	}
-	op, found, err := t.OpFor(index.OpEntry, e.ID, "")
-	if err != nil {
-		return l, err
-	}
-	if found {
+	if queued {
 		if b, ok := bound[e.ID]; !ok || b.Chg != e.Node.Chg {
 			l.Dirty = true
 		}

@@ -47,6 +47,7 @@ type Replica struct {
 
 	holds map[int64]time.Time // guarded by mu: entries written without end, and when they are sent next
 
+	origins    map[Ino]origin // guarded by mu: files made by copying
 	recovered  []index.Op // ops that Open found, for the queue
 	offlineWhy string     // guarded by mu
 	merges     sync.Map   // of drop inode: *sync.RWMutex; a merge holds it alone
@@ -70,6 +71,13 @@ type Replica struct {
 	work       sync.WaitGroup // what Run waits for
 }
 
+// at marks a point at which tests try a kill.
+func (r *Replica) at(point string) {
+	if r.cfg.fault != nil {
+		r.cfg.fault(point)
+	}
+}
+
 // Open opens the replica in c.Dir, making it where it is not there, and puts right what a kill left behind. It starts
 // no goroutine and sends nothing. It returns a *LockedError where another process owns the directory.
 func Open(ctx context.Context, c Config) (*Replica, error) {
@@ -83,7 +91,7 @@ func Open(ctx context.Context, c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		cfg: c, log: c.Log, boot: bootID(), lock: lock,
-		open: map[Ino]*inode{}, unsynced: map[content.ID]bool{}, transfers: map[*transfer]bool{}, holds: map[int64]time.Time{},
+		open: map[Ino]*inode{}, unsynced: map[content.ID]bool{}, transfers: map[*transfer]bool{}, holds: map[int64]time.Time{}, origins: map[Ino]origin{},
 	}
 	r.workCtx, r.cancelWork = context.WithCancel(context.WithoutCancel(ctx))
 	if err := r.openParts(ctx); err != nil {

@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"errors"
 	"testing"
 	"time"
 
@@ -172,4 +173,48 @@ func TestConflict(t *testing.T) {
 		t.Errorf("a holds %q", ta)
 	}
 	equal(t, ta, tb)
+}
+
+// TestCopiedNotSentTwice has the service copy what was copied here, where it can, and notices when it is not the same.
+func TestCopiedNotSentTwice(t *testing.T) {
+	fake := remotetest.NewFake(remotetest.FakeConfig{})
+	a := start(t, fake, t.TempDir())
+	a.mkdir("home")
+	a.put("home/f", "some bytes")
+	a.sync()
+	duplicate := func(name, tail string) {
+		t.Helper()
+		src, err := a.r.Open(t.Context(), a.at("home/f"), cache.OpenRead)
+		if err != nil {
+			t.Fatal(err)
+		}
+		dst, _, err := a.r.Create(t.Context(), a.at("home"), name, 0o644, cache.OpenWrite, owner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for off := int64(0); off < 10; off += 5 {
+			if n, err := src.CopyTo(t.Context(), off, dst, off, 5); n != 5 || err != nil {
+				t.Fatalf("copied %d: %v", n, err)
+			}
+		}
+		if tail != "" {
+			if _, err := dst.Write(t.Context(), []byte(tail), 0); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := errors.Join(src.Release(), dst.Release()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	duplicate("copy", "")
+	a.sync()
+	if copies := fake.Calls()["Copy"]; copies != 1 {
+		t.Errorf("%d copies asked for, want 1: %v", copies, fake.Calls())
+	}
+	duplicate("changed", "S")
+	a.sync()
+	equal(t, a.assets(a.dropID("home")), []string{`changed "Some bytes"`, `copy "some bytes"`, `f "some bytes"`})
+	if copies := fake.Calls()["Copy"]; copies != 1 {
+		t.Errorf("a changed copy was copied on the service: %v", fake.Calls())
+	}
 }

@@ -189,7 +189,7 @@ func (a *applier) makePath(rec sidecar.Record) error {
 	if found {
 		if isSymlink(n.Mode) && rec.Kind == sidecar.Symlink && n.Target != rec.Target {
 			n.Target = rec.Target
-			a.told = append(a.told, func() { t.r.tellInode(Ino(n.Ino)) })
+			a.tell(func() { t.r.tellInode(Ino(n.Ino)) })
 			return t.UpdateNode(n)
 		}
 		return nil
@@ -210,7 +210,7 @@ func (a *applier) makePath(rec sidecar.Record) error {
 	n = a.fresh(remote.Asset{}, unix.S_IFLNK|0o777)
 	n.Target, n.Size, n.Chg = rec.Target, 0, 0
 	_, _, err = t.insert(parent, name, n)
-	a.told = append(a.told, func() { t.r.tellEntry(Ino(dir), name) })
+	a.tell(func() { t.r.tellEntry(Ino(dir), name) })
 	return err
 }
 
@@ -280,7 +280,7 @@ func (a *applier) attributes(rec sidecar.Record, touched map[string]time.Time) e
 			return err
 		}
 	}
-	a.told = append(a.told, func() { t.r.tellInode(Ino(n.Ino)) })
+	a.tell(func() { t.r.tellInode(Ino(n.Ino)) })
 	return nil
 }
 
@@ -347,7 +347,7 @@ func (a *applier) joinLink(e index.Entry, n index.Node, row index.Asset, link st
 		}
 		gone := Ino(n.Ino)
 		t.after = append(t.after, func() { t.r.logRelease(t.r.dropOrphan(gone), gone) })
-		a.told = append(a.told, func() { t.r.tellEntry(Ino(e.Parent), e.Name) })
+		a.tell(func() { t.r.tellEntry(Ino(e.Parent), e.Name) })
 		to.Nlink++
 		return to, t.UpdateNode(to)
 	}

@@ -135,6 +135,7 @@ func (in *inode) truncate(ctx context.Context, size int64) error {
 		if err := in.file.Truncate(ctx, size); err != nil {
 			return asSpace(err)
 		}
+		in.r.forgetOrigin(in.ino)
 		in.wrote(size)
 		return nil
 	})
