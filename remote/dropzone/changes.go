@@ -51,7 +51,7 @@ func (c *Client) Changes(ctx context.Context, since int64, fn func(remote.Change
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // nothing is left to be told
+	defer resp.Body.Close()
 	var fnErr error
 	err = readEvents(resp.Body, since, func(ch remote.Change) error {
 		fnErr = fn(ch)

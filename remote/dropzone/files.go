@@ -117,6 +117,7 @@ func (c *Client) Fetch(ctx context.Context, a remote.Asset, off, n int64) (io.Re
 		req.URL, req.Path, req.Auth = remote.Secret(c.cdnURL(a.ID)), "", nil
 	case Stream:
 		req.NoRedirect = true
+	case Follow:
 	}
 	req.Op, req.Subject = "fetch", a.Name
 	return c.tr.Fetch(httpx.WithDefaultPriority(ctx, httpx.Reader), transfer.Source{Asset: a, Request: req}, off, n)

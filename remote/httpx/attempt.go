@@ -129,7 +129,7 @@ func (c *Client) send(ctx context.Context, req *Request, method string, target *
 	began := time.Now()
 	c.metrics.inFlight.Inc()
 	wd.arm(c.headerTimeout(req) + c.cfg.ConnectTimeout)
-	resp, err := c.rt.RoundTrip(hr)
+	resp, err := c.rt.RoundTrip(hr) //nolint:bodyclose // it goes to the caller inside recvBody
 	wd.disarm()
 	c.metrics.inFlight.Dec()
 	var srcErr error
@@ -223,7 +223,7 @@ func (c *Client) accept(req *Request, resp *Response, signed bool) (*Response, e
 	if ok {
 		return resp, nil
 	}
-	defer resp.Body.Close() //nolint:errcheck // an error's body has no more to tell
+	defer resp.Body.Close()
 	e := c.statusError(req, &http.Response{StatusCode: resp.Status, Header: resp.Header, Body: resp.Body})
 	if resp.Status == http.StatusTooManyRequests && !signed {
 		e.RetryAfter = c.bucket.refused(e.RetryAfter)

@@ -106,7 +106,7 @@ func TestX1CredentialsStayHome(t *testing.T) {
 			http.Redirect(w, r, base.URL+"/plain", http.StatusFound)
 			return
 		}
-		fmt.Fprint(w, `{}`)
+		_, _ = fmt.Fprint(w, `{}`)
 	})
 	base = serve(t, func(w http.ResponseWriter, r *http.Request) {
 		had := see(&home, r)
@@ -129,7 +129,7 @@ func TestX1CredentialsStayHome(t *testing.T) {
 		case "/api/near":
 			http.Redirect(w, r, "/plain", http.StatusFound)
 		default:
-			fmt.Fprint(w, `{}`)
+			_, _ = fmt.Fprint(w, `{}`)
 		}
 	})
 	c, _ := client(t, httpx.Config{BaseURL: base.URL + "/api", Auth: auth()})
@@ -178,20 +178,20 @@ func TestX2NothingIsShown(t *testing.T) {
 		switch r.URL.Path {
 		case "/echo":
 			w.WriteHeader(http.StatusUnauthorized)
-			fmt.Fprintf(w, `{"status":"error","message":"unknown key %s for %s at http://%s%s?%s\r\nand\u0000 more"}`,
+			_, _ = fmt.Fprintf(w, `{"status":"error","message":"unknown key %s for %s at http://%s%s?%s\r\nand\u0000 more"}`,
 				r.Header.Get("x-api-key"), r.Header.Get("x-dropzone-id"), r.Host, r.URL.Path, sig)
 		case "/drop/" + drop:
 			w.WriteHeader(http.StatusNotFound)
-			fmt.Fprintf(w, `{"message":"no drop %s"}`, drop)
+			_, _ = fmt.Fprintf(w, `{"message":"no drop %s"}`, drop)
 		case "/page":
 			w.Header().Set("Content-Type", "text/html")
 			w.WriteHeader(http.StatusForbidden)
-			fmt.Fprintf(w, "<html>%s</html>", key)
+			_, _ = fmt.Fprintf(w, "<html>%s</html>", key)
 		case "/cut":
 			w.Header().Set("Content-Length", "100")
-			fmt.Fprint(w, `{"a":`)
+			_, _ = fmt.Fprint(w, `{"a":`)
 		default:
-			fmt.Fprintf(w, `not json but %s`, key)
+			_, _ = fmt.Fprintf(w, `not json but %s`, key)
 		}
 	})
 	dead := httptest.NewServer(nil)
@@ -283,7 +283,7 @@ func TestX3WhatIsSentAgain(t *testing.T) {
 			var got atomic.Int64
 			srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 				got.Add(1)
-				fmt.Fprint(w, `{"answer":42}`)
+				_, _ = fmt.Fprint(w, `{"answer":42}`)
 			})
 			faults := faultproxy.New(1)
 			faults.Add(tt.rule)
@@ -317,7 +317,7 @@ func TestX4NothingHangs(t *testing.T) {
 			<-release
 		case "/body":
 			w.Header().Set("Content-Length", "100")
-			fmt.Fprint(w, `{`)
+			_, _ = fmt.Fprint(w, `{`)
 			_ = http.NewResponseController(w).Flush()
 			<-release
 		case "/unread": // a body that nobody reads
@@ -357,7 +357,7 @@ func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
 func TestX5SourceIsFree(t *testing.T) {
 	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.WriteHeader(http.StatusForbidden) // at once, the body unread
-		fmt.Fprint(w, `{"message":"no"}`)
+		_, _ = fmt.Fprint(w, `{"message":"no"}`)
 	})
 	c, _ := client(t, httpx.Config{BaseURL: srv.URL, Attempts: 1})
 	for range 30 {
@@ -479,7 +479,7 @@ func TestDecoding(t *testing.T) {
 }
 
 func TestMetricsCountRequests(t *testing.T) {
-	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{}`) })
+	srv := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, `{}`) })
 	c, _ := client(t, httpx.Config{BaseURL: srv.URL})
 	for range 3 {
 		if _, err := c.Do(t.Context(), httpx.Request{Op: "list assets", Method: "GET", Path: "/"}, nil); err != nil {

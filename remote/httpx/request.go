@@ -84,7 +84,7 @@ func (c *Client) Do(ctx context.Context, req Request, decode func(r io.Reader) e
 		if err != nil {
 			return err
 		}
-		defer resp.Body.Close() //nolint:errcheck // all that matters has been read
+		defer resp.Body.Close()
 		h = resp.Header
 		return c.decode(&req, resp, decode)
 	})
@@ -140,7 +140,7 @@ type errReader struct {
 
 func (e *errReader) Read(p []byte) (int, error) {
 	n, err := e.r.Read(p)
-	if err != nil && err != io.EOF { //nolint:errorlint // a reader's end is io.EOF itself
+	if err != nil && err != io.EOF {
 		e.err = err
 	}
 	return n, err

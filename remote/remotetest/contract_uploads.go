@@ -222,7 +222,7 @@ func testParts(s *suite) {
 	up, data := s.inParts(d.ID)
 	var told atomic.Int64
 	var inside atomic.Int32
-	up, err := s.Service.Send(s.ctx, up, bytes.NewReader(data), func(u remote.Upload) error {
+	up, err := s.Service.Send(s.ctx, up, bytes.NewReader(data), func(remote.Upload) error {
 		if inside.Add(1) != 1 {
 			s.Error("record is called two at a time")
 		}

@@ -37,7 +37,7 @@ func (b *exactBody) Read(p []byte) (int, error) {
 	n, err := b.rc.Read(p[:min(int64(len(p)), b.left)])
 	b.left -= int64(n)
 	if b.h != nil {
-		b.h.Write(p[:n]) //nolint:errcheck // a hash takes all
+		b.h.Write(p[:n])
 	}
 	switch {
 	case b.left == 0: // whatever came with the last byte, the end is judged by the next read

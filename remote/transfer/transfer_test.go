@@ -70,7 +70,7 @@ func (s *store) object(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if !ok {
 		w.WriteHeader(http.StatusForbidden)
-		fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>`)
+		_, _ = fmt.Fprint(w, `<Error><Code>AccessDenied</Code><Message>Request has expired</Message></Error>`)
 		return
 	}
 	if r.Method == http.MethodPut {
@@ -91,7 +91,7 @@ func (s *store) object(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	if !ok {
 		w.WriteHeader(http.StatusNotFound)
-		fmt.Fprint(w, `<Error><Code>NoSuchKey</Code></Error>`)
+		_, _ = fmt.Fprint(w, `<Error><Code>NoSuchKey</Code></Error>`)
 		return
 	}
 	w.Header().Set("ETag", `"`+sum(body)+`"`)
@@ -325,12 +325,12 @@ func (s *store) put(id string, body []byte) remote.Asset {
 	return remote.Asset{ID: remote.AssetID(id), Name: id, Size: int64(len(body)), ETag: sum(body), MD5: sum(body)}
 }
 
-func fetch(c *transfer.Client, ctx context.Context, src transfer.Source, off, n int64) ([]byte, error) {
+func fetch(ctx context.Context, c *transfer.Client, src transfer.Source, off, n int64) ([]byte, error) {
 	rc, err := c.Fetch(ctx, src, off, n)
 	if err != nil {
 		return nil, err
 	}
-	defer rc.Close() //nolint:errcheck // a reader
+	defer rc.Close()
 	return io.ReadAll(rc)
 }
 
@@ -363,11 +363,11 @@ func TestF5ExactlyOrAnError(t *testing.T) {
 			faults := faultproxy.New(1)
 			tt.rule.Path = obj
 			c := s.client(faults)
-			if _, err := fetch(c, t.Context(), s.source(a), 0, 1); err != nil { // the URL is known from now on
+			if _, err := fetch(t.Context(), c, s.source(a), 0, 1); err != nil { // the URL is known from now on
 				t.Fatal(err)
 			}
 			faults.Add(tt.rule)
-			got, err := fetch(c, t.Context(), s.source(a), tt.off, tt.n)
+			got, err := fetch(t.Context(), c, s.source(a), tt.off, tt.n)
 			if tt.kind != "" {
 				if !errors.Is(err, tt.kind) {
 					t.Errorf("%d bytes, %v, want %s", len(got), err, tt.kind)
@@ -426,7 +426,7 @@ func TestF5ServersThatLie(t *testing.T) {
 		{"other bytes of the size", 0, -1, func(w http.ResponseWriter, _ *http.Request) {
 			_, _ = w.Write(make([]byte, len(body)))
 		}, remote.ErrCorrupt},
-		{"a page", 0, -1, func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>login</html>") }, remote.ErrCorrupt},
+		{"a page", 0, -1, func(w http.ResponseWriter, _ *http.Request) { _, _ = fmt.Fprint(w, "<html>login</html>") }, remote.ErrCorrupt},
 		{"416", 1000, 500, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(416) }, remote.ErrChanged},
 		{"412", 0, -1, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(412) }, remote.ErrChanged},
 		{"around in circles", 0, -1, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, r.URL.Path, http.StatusFound) }, remote.ErrProtocol},
@@ -459,7 +459,7 @@ func TestF5ServersThatLie(t *testing.T) {
 				t.Fatal(err)
 			}
 			a := remote.Asset{ID: "a", Size: int64(len(body)), MD5: sum(body)}
-			got, err := fetch(c, t.Context(), transfer.Source{Asset: a, Request: httpx.Request{Op: "fetch", Path: "/a"}}, tt.off, tt.n)
+			got, err := fetch(t.Context(), c, transfer.Source{Asset: a, Request: httpx.Request{Op: "fetch", Path: "/a"}}, tt.off, tt.n)
 			if tt.kind == "" && (err != nil || !bytes.Equal(got, body[tt.off:tt.off+tt.n])) {
 				t.Errorf("%d bytes, %v", len(got), err)
 			}
@@ -477,7 +477,7 @@ func TestF6OneRequestToTheAPI(t *testing.T) {
 	a := s.put("a", body)
 	c := s.client(faultproxy.New(1))
 	for off := int64(0); off < a.Size; off += 10_000 {
-		got, err := fetch(c, t.Context(), s.source(a), off, 10_000)
+		got, err := fetch(t.Context(), c, s.source(a), off, 10_000)
 		if err != nil || !bytes.Equal(got, body[off:off+10_000]) {
 			t.Fatal(off, err)
 		}
@@ -489,7 +489,7 @@ func TestF6OneRequestToTheAPI(t *testing.T) {
 	s.sig = "2" // the URL ends before its time
 	s.mu.Unlock()
 	for range 3 {
-		if got, err := fetch(c, t.Context(), s.source(a), 5, 10); err != nil || !bytes.Equal(got, body[5:15]) {
+		if got, err := fetch(t.Context(), c, s.source(a), 5, 10); err != nil || !bytes.Equal(got, body[5:15]) {
 			t.Fatal(err)
 		}
 	}
@@ -502,7 +502,7 @@ func TestF6OneRequestToTheAPI(t *testing.T) {
 	b := s.put("b", body)
 	before := s.api.Load()
 	for range 3 {
-		if _, err := fetch(c, t.Context(), s.source(b), 5, 10); err != nil {
+		if _, err := fetch(t.Context(), c, s.source(b), 5, 10); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -516,13 +516,13 @@ func TestLearnedETagGuardsLaterRanges(t *testing.T) {
 	a := s.put("a", data(100_000))
 	a.ETag, a.MD5 = "", ""
 	c := s.client(faultproxy.New(1))
-	if _, err := fetch(c, t.Context(), s.source(a), 0, 10); err != nil {
+	if _, err := fetch(t.Context(), c, s.source(a), 0, 10); err != nil {
 		t.Fatal(err)
 	}
 	other := data(100_000)
 	other[5] ^= 1
 	s.put("a", other)
-	if _, err := fetch(c, t.Context(), s.source(a), 10, 10); !errors.Is(err, remote.ErrChanged) {
+	if _, err := fetch(t.Context(), c, s.source(a), 10, 10); !errors.Is(err, remote.ErrChanged) {
 		t.Errorf("got %v, want %s", err, remote.ErrChanged)
 	}
 }

@@ -107,7 +107,7 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		abort(w)
 		return
 	}
-	defer resp.Body.Close() //nolint:errcheck // the client has what there is
+	defer resp.Body.Close()
 	for k, v := range resp.Header {
 		w.Header()[k] = v
 	}

@@ -63,6 +63,7 @@ func (t *transport) RoundTrip(req *http.Request) (*http.Response, error) {
 			closeBody(req)
 			return old.response(req), nil
 		}
+	default: // the answer is spoilt
 	}
 	resp, err := t.pass(req)
 	if err != nil {
@@ -171,6 +172,7 @@ func (r Rule) spoil(resp *http.Response) (*http.Response, error) {
 		resp.Body = &joined{Reader: io.LimitReader(resp.Body, r.After), Closer: resp.Body}
 	case WrongETag:
 		resp.Header.Set("ETag", `"00000000000000000000000000000bad"`)
+	default: // it has struck before the exchange
 	}
 	return resp, nil
 }
