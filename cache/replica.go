@@ -48,12 +48,12 @@ type Replica struct {
 	holds map[int64]time.Time // guarded by mu: entries written without end, and when they are sent next
 
 	origins    map[Ino]origin // guarded by mu: files made by copying
-	recovered  []index.Op // ops that Open found, for the queue
-	offlineWhy string     // guarded by mu
-	merges     sync.Map   // of drop inode: *sync.RWMutex; a merge holds it alone
-	recents    sync.Map   // of drop inode: *recent
-	quotas     sync.Map   // of drop inode: *quota
-	dropsMu    sync.Mutex // held while the list of drops is asked for or added to
+	recovered  []index.Op     // ops that Open found, for the queue
+	offlineWhy string         // guarded by mu
+	merges     sync.Map       // of drop inode: *sync.RWMutex; a merge holds it alone
+	recents    sync.Map       // of drop inode: *recent
+	quotas     sync.Map       // of drop inode: *quota
+	dropsMu    sync.Mutex     // held while the list of drops is asked for or added to
 	lists      singleflight.Group
 	caps       atomic.Pointer[remote.Caps]
 	unlisted   atomic.Int32 // drops, and the root, that were never listed
