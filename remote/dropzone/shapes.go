@@ -3,8 +3,6 @@ package dropzone
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
-	"io"
 	"math"
 	"strconv"
 	"strings"
@@ -23,6 +21,10 @@ type text string
 // UnmarshalJSON takes what it can.
 func (t *text) UnmarshalJSON(b []byte) error {
 	*t = ""
+	if s, ok := plainString(b); ok {
+		*t = text(s)
+		return nil
+	}
 	var s string
 	var n json.Number
 	var o struct {
@@ -37,6 +39,14 @@ func (t *text) UnmarshalJSON(b []byte) error {
 		*t = text(o.OID)
 	}
 	return nil
+}
+
+// plainString returns a JSON string that stands for itself: the most of them do, and a listing has very many.
+func plainString(b []byte) (string, bool) {
+	if len(b) < 2 || b[0] != '"' || bytes.IndexByte(b, '\\') >= 0 || !utf8.Valid(b) {
+		return "", false
+	}
+	return string(b[1 : len(b)-1]), true
 }
 
 // number is a number, also as a string; ok where it could be read.
@@ -72,14 +82,15 @@ type instant struct {
 // UnmarshalJSON takes what it can.
 func (i *instant) UnmarshalJSON(b []byte) error {
 	*i = instant{set: true}
-	var wrapped struct {
-		Date json.RawMessage `json:"$date"`
+	if bytes.HasPrefix(b, []byte("{")) {
+		var wrapped struct {
+			Date json.RawMessage `json:"$date"`
+		}
+		if json.Unmarshal(b, &wrapped) == nil && wrapped.Date != nil {
+			b = wrapped.Date
+		}
 	}
-	if bytes.HasPrefix(bytes.TrimSpace(b), []byte("{")) && json.Unmarshal(b, &wrapped) == nil && wrapped.Date != nil {
-		b = wrapped.Date
-	}
-	var s string
-	if json.Unmarshal(b, &s) == nil {
+	if s, ok := plainString(b); ok {
 		if t, err := time.Parse(time.RFC3339Nano, s); err == nil && t.Year() > 1970 && t.Year() < 10_000 {
 			i.t = t.UTC()
 			return nil
@@ -121,11 +132,10 @@ type wireMeta struct {
 // UnmarshalJSON lets a meta that is no object be none.
 func (m *wireMeta) UnmarshalJSON(b []byte) error {
 	type plain wireMeta
-	var p plain
-	if json.Unmarshal(b, &p) != nil {
-		p = plain{}
+	*m = wireMeta{}
+	if bytes.HasPrefix(b, []byte("{")) {
+		return json.Unmarshal(b, (*plain)(m))
 	}
-	*m = wireMeta(p)
 	return nil
 }
 
@@ -229,110 +239,6 @@ func firstOf(ns ...number) number {
 		}
 	}
 	return number{}
-}
-
-// decodeOne returns a decode function that reads one object into v: that under "data" where there is one, else the bare one.
-func decodeOne(v any) func(io.Reader) error {
-	return func(r io.Reader) error {
-		body, err := io.ReadAll(r)
-		if err != nil {
-			return err
-		}
-		var env struct {
-			Status  text            `json:"status"`
-			Message text            `json:"message"`
-			Data    json.RawMessage `json:"data"`
-		}
-		if err := json.Unmarshal(body, &env); err != nil {
-			return syntaxError(err)
-		}
-		if strings.EqualFold(string(env.Status), "error") {
-			return &remote.Error{Kind: remote.ErrProtocol, Message: string(env.Message)}
-		}
-		if d := bytes.TrimSpace(env.Data); len(d) > 0 && d[0] == '{' {
-			body = d
-		}
-		return json.Unmarshal(body, v)
-	}
-}
-
-// syntaxError makes a text cut short recognisable.
-func syntaxError(err error) error {
-	var se *json.SyntaxError
-	if errors.As(err, &se) && strings.Contains(se.Error(), "unexpected end") {
-		return io.ErrUnexpectedEOF
-	}
-	return err
-}
-
-var errNoList = errors.New("no list in the answer")
-
-// decodeList returns a decode function that calls begin and then add for each object of a list: a bare one, or one under
-// "data", "files" or "items", within "data" too. An answer without one is an error (D2). Elements that are no objects are
-// passed over.
-func decodeList[T any](begin func(), add func(T)) func(io.Reader) error {
-	return func(r io.Reader) error {
-		begin()
-		dec := json.NewDecoder(r)
-		found, err := findList(dec, 0, func() error {
-			for dec.More() {
-				var v T
-				err := dec.Decode(&v)
-				var wrong *json.UnmarshalTypeError
-				switch {
-				case errors.As(err, &wrong):
-					continue
-				case err != nil:
-					return err
-				}
-				add(v)
-			}
-			_, err := dec.Token() // the closing bracket
-			return err
-		})
-		switch {
-		case errors.Is(err, io.EOF):
-			return io.ErrUnexpectedEOF
-		case err != nil:
-			return err
-		case !found:
-			return errNoList
-		}
-		return nil
-	}
-}
-
-// findList walks one value, and calls list inside the first array that is the list.
-func findList(dec *json.Decoder, depth int, list func() error) (bool, error) {
-	tok, err := dec.Token()
-	if err != nil {
-		return false, err
-	}
-	if tok == json.Delim('[') {
-		return true, list()
-	}
-	if tok != json.Delim('{') {
-		return false, nil
-	}
-	found := false
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return false, err
-		}
-		if name, _ := key.(string); !found && depth < 2 && (name == "data" || name == "files" || name == "items" || name == "dropzones") {
-			if found, err = findList(dec, depth+1, list); err != nil {
-				return false, err
-			}
-			continue
-		}
-		var skip json.RawMessage
-		if err := dec.Decode(&skip); err != nil {
-			return false, err
-		}
-	}
-	_, err = dec.Token() // the closing brace
-	return found, err
 }
 
 // validName tells whether a name can be sent at all.

@@ -114,8 +114,9 @@ func (c *Client) StartUpload(ctx context.Context, drop remote.DropID, spec remot
 	return up, nil
 }
 
+// mimeOf is the type to declare and to send, which must be the same.
 func mimeOf(spec remote.UploadSpec) string {
-	if spec.Type == "" {
+	if spec.Type == "" || !safeHeader(spec.Type) || len(spec.Type) > 255 {
 		return "application/octet-stream"
 	}
 	return spec.Type
@@ -141,9 +142,7 @@ func (c *Client) Send(ctx context.Context, up remote.Upload, src io.ReaderAt, re
 	if c.generation() == G0 {
 		return c.sendForm(ctx, up, src, record, progress)
 	}
-	if up.Spec.Type == "" {
-		up.Spec.Type = mimeOf(up.Spec)
-	}
+	up.Spec.Type = mimeOf(up.Spec)
 	var renew transfer.Renew
 	if c.known(ableRenew) {
 		renew = c.renew

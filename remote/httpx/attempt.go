@@ -171,8 +171,13 @@ func (c *Client) build(ctx context.Context, req *Request, method string, target 
 	if err != nil {
 		return nil, nil, errors.New("not a request")
 	}
-	for k, v := range req.Header {
-		hr.Header[http.CanonicalHeaderKey(k)] = v
+	for k, vs := range req.Header {
+		for _, v := range vs {
+			if err := checkHeader(k, v); err != nil {
+				return nil, nil, err
+			}
+		}
+		hr.Header[http.CanonicalHeaderKey(k)] = vs
 	}
 	if hr.Header.Get("User-Agent") == "" {
 		hr.Header.Set("User-Agent", c.cfg.UserAgent)

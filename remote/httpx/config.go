@@ -140,8 +140,8 @@ func checkHeader(name, value string) error {
 	if name == "" || strings.ContainsAny(name, " \t\r\n:\x00") {
 		return fmt.Errorf("header %q: not a name", name)
 	}
-	if strings.ContainsAny(value, "\r\n\x00") {
-		return fmt.Errorf("header %s: line break or NUL in its value", name)
+	if strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 && r != '\t' || r == 0x7f }) {
+		return fmt.Errorf("header %s: a control character in its value", name)
 	}
 	return nil
 }
