@@ -228,23 +228,45 @@ func (a App) stateDir(c *cobra.Command) (string, error) {
 	return a.Env.DefaultStateDir()
 }
 
-// daemons finds those that answer.
+// daemons finds those of this state directory, and, where none is named, the others that were started from this home with
+// one of their own; those of the state directory come first.
 func (a App) daemons(c *cobra.Command) []*control.Client {
 	dir, err := a.stateDir(c)
 	if err != nil {
-		dir = ""
+		return nil
 	}
-	return control.Find(c.Context(), a.Env.RuntimeDir(), dir)
+	def, _ := a.Env.DefaultStateDir()
+	f := c.Flag("state-dir")
+	named := f != nil && f.Changed
+	var own, others []*control.Client
+	for _, d := range control.Find(c.Context(), a.Env.RuntimeDir(), dir) {
+		switch {
+		case d.Info.StateDir == dir:
+			own = append(own, d)
+		case !named && def != "" && d.Info.Default == def:
+			others = append(others, d)
+		}
+	}
+	return append(own, others...)
 }
 
-// daemonOfMount finds the daemon that serves the mount point.
+// daemonOfMount finds the daemon that serves the mount point, wherever its state is.
 func (a App) daemonOfMount(c *cobra.Command, mountpoint string) *control.Client {
-	for _, d := range a.daemons(c) {
+	for _, d := range a.allDaemons(c) {
 		if slices.ContainsFunc(d.Info.Mounts, func(m control.Mount) bool { return m.Mountpoint == mountpoint }) {
 			return d
 		}
 	}
 	return nil
+}
+
+// allDaemons finds every daemon of this user.
+func (a App) allDaemons(c *cobra.Command) []*control.Client {
+	dir, err := a.stateDir(c)
+	if err != nil {
+		dir = ""
+	}
+	return control.Find(c.Context(), a.Env.RuntimeDir(), dir)
 }
 
 // daemonOfPath finds the daemon on whose disk a path lies, and the absolute form of the path.
@@ -258,7 +280,7 @@ func (a App) daemonOfPath(c *cobra.Command, path string) (*control.Client, strin
 	}
 	var best *control.Client
 	longest := -1
-	for _, d := range a.daemons(c) {
+	for _, d := range a.allDaemons(c) {
 		for _, m := range d.Info.Mounts {
 			if within(abs, m.Mountpoint) && len(m.Mountpoint) > longest {
 				best, longest = d, len(m.Mountpoint)

@@ -65,6 +65,7 @@ type Info struct {
 	PID      int       `json:"pid"`
 	Version  string    `json:"version"`
 	StateDir string    `json:"state_dir"`
+	Default  string    `json:"default_state_dir"` // where the state would be if nobody said otherwise: tells whose daemon it is
 	LogFile  string    `json:"log_file,omitempty"`
 	HTTP     string    `json:"http,omitempty"`
 	Accounts []string  `json:"accounts"`

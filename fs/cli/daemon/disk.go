@@ -39,7 +39,8 @@ type Disk struct {
 	feed    *vfs.Feed
 	started time.Time
 
-	group  sync.WaitGroup  // what Run waits for beside the mounts
+	calls  sync.WaitGroup  // that are being answered
+	group  sync.WaitGroup  // of what the accounts and the status page do
 	ctx    context.Context // of the replicas and the hub; ended by Close
 	cancel context.CancelFunc
 	idle   chan struct{} // closed when the last mount is gone
@@ -48,7 +49,8 @@ type Disk struct {
 	mu       sync.Mutex
 	accounts map[string]*account
 	mounts   map[string]*mount // by mount point
-	closing  bool
+	closing  bool              // takes no more mounts
+	closed   bool              // takes no more calls
 	hub      *embedded
 	socket   *http.Server
 	http     string // address of the status page
@@ -214,20 +216,20 @@ func (d *Disk) Run(ctx context.Context) error {
 	}
 }
 
-// Close stops the accounts and frees their locks, then ends the control socket (D2).
+// lastWords bounds how long Close waits for answers that are on their way.
+const lastWords = 2 * time.Second
+
+// Close waits for the calls under way, stops the accounts and frees their locks, then ends the control socket (D2).
 func (d *Disk) Close() error {
 	d.mu.Lock()
-	d.closing = true
-	accounts := make([]*account, 0, len(d.accounts))
-	for _, a := range d.accounts {
-		accounts = append(accounts, a)
-	}
+	d.closing, d.closed = true, true
 	hub, socket := d.hub, d.socket
 	d.mu.Unlock()
+	d.calls.Wait()
 	d.cancel()
 	d.group.Wait()
 	var errs []error
-	for _, a := range accounts {
+	for _, a := range d.snapshot() {
 		if err := a.replica.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("close account %s: %w", a.name, err))
 		}
@@ -238,7 +240,11 @@ func (d *Disk) Close() error {
 	}
 	close(d.ended)
 	if socket != nil {
-		errs = append(errs, socket.Close())
+		ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+		defer cancel()
+		if socket.Shutdown(ctx) != nil {
+			errs = append(errs, socket.Close())
+		}
 	}
 	return errors.Join(errs...)
 }
@@ -278,6 +284,7 @@ func (d *Disk) Info() control.Info {
 	for _, a := range d.snapshot() {
 		i.Accounts = append(i.Accounts, a.name)
 	}
+	i.Default, _ = d.cfg.Env.DefaultStateDir()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	i.HTTP = d.http

@@ -19,7 +19,7 @@ import (
 
 // Handlers are the calls of the control socket. A command that found no daemon runs them in its own process.
 func (d *Disk) Handlers() map[string]control.Handler {
-	return map[string]control.Handler{
+	handlers := map[string]control.Handler{
 		control.CallInfo:     func(context.Context, control.Call) (any, error) { return d.Info(), nil },
 		control.CallStatus:   func(ctx context.Context, _ control.Call) (any, error) { return d.Status(ctx), nil },
 		control.CallMount:    d.handleMount,
@@ -33,14 +33,31 @@ func (d *Disk) Handlers() map[string]control.Handler {
 		control.CallVerify:   d.handleVerify,
 		control.CallPrune:    d.handlePrune,
 		control.CallDrop:     d.handleDrop,
-		control.CallWait: func(ctx context.Context, _ control.Call) (any, error) {
-			select {
-			case <-ctx.Done():
-			case <-d.ended:
-			}
-			return struct{}{}, nil
-		},
 	}
+	for name, h := range handlers {
+		handlers[name] = func(ctx context.Context, c control.Call) (any, error) { return d.call(ctx, c, h) }
+	}
+	handlers[control.CallWait] = func(ctx context.Context, _ control.Call) (any, error) {
+		select {
+		case <-ctx.Done():
+		case <-d.ended:
+		}
+		return struct{}{}, nil
+	}
+	return handlers
+}
+
+// call runs a handler, for which Close waits. A daemon that is being closed takes none.
+func (d *Disk) call(ctx context.Context, c control.Call, h control.Handler) (any, error) {
+	d.mu.Lock()
+	if d.closed {
+		d.mu.Unlock()
+		return nil, errClosing
+	}
+	d.calls.Add(1)
+	d.mu.Unlock()
+	defer d.calls.Done()
+	return h(ctx, c)
 }
 
 // handleMount adds a mount point; accounts may have been configured since the daemon began.
@@ -75,13 +92,15 @@ func (d *Disk) handleUnmount(ctx context.Context, c control.Call) (any, error) {
 	if m == nil || m.server == nil {
 		return nil, fail.New(fail.NotFound, "unmount "+r.Mountpoint, "not mounted by this daemon")
 	}
-	if r.Send {
-		// What cannot be sent now stays: it is counted below.
-		if err := d.sync(ctx, d.places(m), r.Timeout, c.Progress); err != nil && ctx.Err() != nil {
-			return nil, fmt.Errorf("unmount %s: %w", r.Mountpoint, ctx.Err())
-		}
+	until := time.Now().Add(r.Timeout)
+	if err := d.send(ctx, m, r, until, c.Progress); err != nil {
+		return nil, err
 	}
 	if err := d.detach(m, r.Lazy); err != nil {
+		return nil, err
+	}
+	// What was open until now has been released only by that.
+	if err := d.send(ctx, m, r, until, c.Progress); err != nil {
 		return nil, err
 	}
 	out := control.UnmountResult{Last: last}
@@ -91,6 +110,21 @@ func (d *Disk) handleUnmount(ctx context.Context, c control.Call) (any, error) {
 	}
 	d.log.WithField("path", r.Mountpoint).WithField("len", out.Unsent).Info("unmounted")
 	return out, nil
+}
+
+// send sends what a disk has unsent, where that is asked for. What cannot be sent stays, and is counted by who asks.
+func (d *Disk) send(ctx context.Context, m *mount, r control.UnmountRequest, until time.Time, progress func(control.Progress)) error {
+	if !r.Send {
+		return nil
+	}
+	limit := time.Duration(0)
+	if r.Timeout > 0 {
+		limit = max(time.Millisecond, time.Until(until))
+	}
+	if err := d.sync(ctx, d.places(m), limit, progress); err != nil && ctx.Err() != nil {
+		return fmt.Errorf("unmount %s: %w", r.Mountpoint, ctx.Err())
+	}
+	return nil
 }
 
 // detach unmounts, and names who is in the way.
@@ -155,22 +189,23 @@ func (d *Disk) handleSync(ctx context.Context, c control.Call) (any, error) {
 	return struct{}{}, d.sync(ctx, places, r.Timeout, c.Progress)
 }
 
-// offlineLook is how often a sync without time-out looks whether its service is still there.
-const offlineLook = 500 * time.Millisecond
+// progressEvery is how often a long call tells how far it is.
+const progressEvery = 200 * time.Millisecond
+
+// errTimeout is a sync that was cut short.
+var errTimeout = errors.New("time is up")
 
 // sync sends everything below the places. A timeout of 0 is none; then a service that cannot be reached ends it.
 func (d *Disk) sync(ctx context.Context, places []place, timeout time.Duration, progress func(control.Progress)) error {
-	ctx, cancel := context.WithCancelCause(ctx)
-	defer cancel(nil)
 	if timeout > 0 {
-		stop := time.AfterFunc(timeout, func() { cancel(errTimeout) })
-		defer stop.Stop()
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, timeout, errTimeout)
+		defer cancel()
 	}
-	done := make(chan struct{})
-	watched := make(chan struct{})
+	done, watched := make(chan struct{}), make(chan struct{})
 	go func() {
 		defer close(watched)
-		d.watchSync(places, timeout == 0, done, cancel, progress)
+		watchSync(places, done, progress)
 	}()
 	var errs []error
 	for _, p := range places {
@@ -190,25 +225,19 @@ func (d *Disk) sync(ctx context.Context, places []place, timeout time.Duration, 
 	return d.syncFailure(context.Cause(ctx), errors.Join(errs...), places)
 }
 
-// Why a sync was cut short.
-var (
-	errTimeout = errors.New("time is up")
-	errOffline = errors.New("the service cannot be reached")
-)
-
-// watchSync tells progress until done, and ends a sync whose service is not there.
-func (d *Disk) watchSync(places []place, giveUp bool, done <-chan struct{}, cancel context.CancelCauseFunc, progress func(control.Progress)) {
-	tick := time.NewTicker(offlineLook)
+// watchSync tells progress until done.
+func watchSync(places []place, done <-chan struct{}, progress func(control.Progress)) {
+	tick := time.NewTicker(progressEvery)
 	defer tick.Stop()
 	var most int64
-	for looks := 0; ; looks++ {
+	for {
 		select {
 		case <-done:
 			return
 		case <-tick.C:
 		}
 		var left int64
-		files, offline := 0, 0
+		files := 0
 		for _, p := range places {
 			st := p.acc.replica.Status()
 			left, files = left+st.UnsentBytes, files+st.UnsentFiles
@@ -217,40 +246,35 @@ func (d *Disk) watchSync(places []place, giveUp bool, done <-chan struct{}, canc
 					left -= t.Done
 				}
 			}
-			if !st.Online && st.UnsentFiles > 0 {
-				offline++
-			}
 		}
 		most = max(most, left)
 		progress(control.Progress{Text: fmt.Sprintf("sending %d", files), Done: most - left, Total: most, Files: files})
-		if giveUp && offline > 0 && looks >= 6 { // three seconds, in which the probe has been made
-			cancel(errOffline)
-			return
-		}
 	}
 }
 
 // syncFailure makes one failure of how a sync ended.
 func (d *Disk) syncFailure(cause, err error, places []place) error {
 	var refused *cache.SyncError
-	ops := 0
+	seen, ops := map[string]bool{}, 0
 	for _, p := range places {
-		n, _ := p.acc.replica.Unsent()
-		ops += n
+		if !seen[p.acc.name] {
+			n, _ := p.acc.replica.Unsent()
+			seen[p.acc.name], ops = true, ops+n
+		}
 	}
 	switch {
-	case errors.Is(cause, errTimeout):
-		return fail.New(fail.Unsent, "sync", fmt.Sprintf("time is up with %d unsent", ops)).WithHint("they are kept and sent later; dropfs status shows them")
-	case errors.Is(cause, errOffline):
-		return fail.New(fail.Unreachable, "sync", fmt.Sprintf("the service cannot be reached, %d unsent", ops)).WithHint("they are kept and sent when it is back; --timeout waits for it")
 	case err == nil:
 		return nil
+	case errors.Is(cause, errTimeout):
+		return fail.New(fail.Unsent, "sync", fmt.Sprintf("time is up with %d unsent", ops)).WithHint("they are kept and sent later; dropfs status shows them")
 	case errors.As(err, &refused):
 		names := make([]string, 0, len(refused.Ops))
 		for _, op := range refused.Ops {
 			names = append(names, op.Path+" ("+op.Err+")")
 		}
 		return fail.New(fail.Failed, "sync", "refused by the service: "+strings.Join(names, ", "))
+	case errors.Is(err, cache.ErrOffline):
+		return fail.New(fail.Unreachable, "sync", fmt.Sprintf("the service cannot be reached, %d unsent", ops)).WithHint("they are kept and sent when it is back; --timeout waits for it")
 	default:
 		return fail.Of("sync", err)
 	}
