@@ -143,7 +143,9 @@ func (r *Replica) refreshDrops(ctx context.Context) error {
 	defer r.dropsMu.Unlock()
 	var list []remote.Drop
 	if caps.ListDrops {
-		if list, err = r.cfg.Service.Drops(ctx); err != nil {
+		list, err = r.cfg.Service.Drops(ctx)
+		r.noteTrouble(int64(RootIno), err)
+		if err != nil {
 			return err
 		}
 	}

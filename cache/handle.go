@@ -26,6 +26,7 @@ func (r *Replica) Open(ctx context.Context, ino Ino, flags OpenFlags) (*Handle, 
 	case !isFile(a.Mode):
 		return nil, ErrInvalid
 	}
+	r.use(ino)
 	writes := flags&OpenWrite != 0
 	if writes {
 		if err := r.mayWrite(ino); err != nil {

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"maps"
 
 	"dropfs/remote"
 )
@@ -36,6 +37,26 @@ func (r *Replica) onOnline(online bool) {
 	r.offlineWhy = ""
 	r.mu.Unlock()
 	log.Info("service reachable again")
+}
+
+// noteTrouble remembers why a drop, or the list of drops (RootIno), could not be refreshed, for the status. An
+// unreachable service is told of otherwise.
+func (r *Replica) noteTrouble(ino int64, err error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	switch remote.KindOf(err) {
+	case "", remote.ErrUnavailable, remote.ErrNotFound:
+		delete(r.trouble, ino)
+	default:
+		r.trouble[ino] = err.Error()
+	}
+}
+
+// troubles are what noteTrouble remembers.
+func (r *Replica) troubles() map[int64]string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return maps.Clone(r.trouble)
 }
 
 // abilities are the service's, asked once a while by the client itself.

@@ -110,6 +110,23 @@ func (r *Replica) Refresh(ctx context.Context, ino Ino) error {
 	return r.waitShared(ctx, fmt.Sprint(drop), func(ctx context.Context) error { return r.refreshDrop(ctx, drop) })
 }
 
+// use tells the poller that the drop of an inode is in use, where polls are how its changes are met.
+func (r *Replica) use(ino Ino) {
+	if r.feed.Load() {
+		return
+	}
+	err := r.read(func(t *txn) error {
+		p, err := t.placeOfInode(int64(ino))
+		if err == nil && p.drop != 0 {
+			r.poller.Use(p.drop)
+		}
+		return err
+	})
+	if err != nil && !errors.Is(err, ErrNotExist) && !errors.Is(err, ErrStale) {
+		r.log.WithError(err).WithField("ino", ino).Error("place of an inode cannot be read")
+	}
+}
+
 // soon has a drop listed again, without waiting.
 func (r *Replica) soon(drop int64) {
 	r.mu.Lock()
@@ -206,18 +223,33 @@ func (r *Replica) refreshDrop(ctx context.Context, ino int64) error {
 	h := heard{complete: true, asked: r.cfg.Now()}
 	h.assets, err = r.cfg.Service.Assets(ctx, d.Remote.ID)
 	r.observe(err)
+	r.noteTrouble(ino, err)
 	if errors.Is(err, remote.ErrNotFound) {
 		return r.dropGone(ino)
 	}
 	if err != nil {
 		return err
 	}
-	if info, err := r.cfg.Service.Drop(ctx, d.Remote.ID); err == nil {
-		if err := r.updateDrop(ino, info); err != nil {
-			return err
-		}
+	if err := r.merge(ctx, ino, h); err != nil {
+		return err
 	}
-	return r.merge(ctx, ino, h)
+	return r.refreshInfo(ctx, d)
+}
+
+// infoEvery is how often a drop's quota and expiry are asked for: its own uploads and deletes are counted here.
+const infoEvery = 5 * time.Minute
+
+func (r *Replica) refreshInfo(ctx context.Context, d index.Drop) error {
+	now := r.cfg.Now()
+	if at, ok := r.infoAt.Load(d.Ino); ok && now.Sub(at.(time.Time)) < infoEvery {
+		return nil
+	}
+	info, err := r.cfg.Service.Drop(ctx, d.Remote.ID)
+	if err != nil {
+		return err
+	}
+	r.infoAt.Store(d.Ino, now)
+	return r.updateDrop(d.Ino, info)
 }
 
 // merge brings what was heard of a drop into the tree.

@@ -47,13 +47,14 @@ type Replica struct {
 
 	holds map[int64]time.Time // guarded by mu: entries written without end, and when they are sent next
 
-	origins    map[Ino]origin // guarded by mu: files made by copying
-	recovered  []index.Op     // ops that Open found, for the queue
-	offlineWhy string         // guarded by mu
-	merges     sync.Map       // of drop inode: *sync.RWMutex; a merge holds it alone
-	recents    sync.Map       // of drop inode: *recent
-	quotas     sync.Map       // of drop inode: *quota
-	dropsMu    sync.Mutex     // held while the list of drops is asked for or added to
+	origins    map[Ino]origin   // guarded by mu: files made by copying
+	recovered  []index.Op       // ops that Open found, for the queue
+	offlineWhy string           // guarded by mu
+	trouble    map[int64]string // guarded by mu: of noteTrouble
+	merges     sync.Map         // of drop inode: *sync.RWMutex; a merge holds it alone
+	recents    sync.Map         // of drop inode: *recent
+	quotas     sync.Map         // of drop inode: *quota
+	dropsMu    sync.Mutex       // held while the list of drops is asked for or added to
 	lists      singleflight.Group
 	caps       atomic.Pointer[remote.Caps]
 	unlisted   atomic.Int32 // drops, and the root, that were never listed
@@ -61,7 +62,9 @@ type Replica struct {
 	commits    atomic.Int64 // since the last flush
 	seq        atomic.Int64 // of the change feed
 
-	lastSegment sync.Map // of drop inode: time.Time of the last sidecar
+	feed        atomic.Bool // the change feed is heard
+	infoAt      sync.Map    // of drop inode: time.Time of the last look at its quota
+	lastSegment sync.Map    // of drop inode: time.Time of the last sidecar
 	clockMu     sync.Mutex
 	clock       sidecar.Clock // guarded by clockMu
 	moves       atomic.Int64  // renames, links and removals so far
@@ -91,7 +94,7 @@ func Open(ctx context.Context, c Config) (*Replica, error) {
 	}
 	r := &Replica{
 		cfg: c, log: c.Log, boot: bootID(), lock: lock,
-		open: map[Ino]*inode{}, unsynced: map[content.ID]bool{}, transfers: map[*transfer]bool{}, holds: map[int64]time.Time{}, origins: map[Ino]origin{},
+		open: map[Ino]*inode{}, unsynced: map[content.ID]bool{}, transfers: map[*transfer]bool{}, holds: map[int64]time.Time{}, origins: map[Ino]origin{}, trouble: map[int64]string{},
 	}
 	r.workCtx, r.cancelWork = context.WithCancel(context.WithoutCancel(ctx))
 	if err := r.openParts(ctx); err != nil {

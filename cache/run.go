@@ -159,7 +159,7 @@ func (r *Replica) listen(ctx context.Context) {
 				wait = time.Second
 			}
 		}
-		r.poller.SetFeed(false)
+		r.setFeed(false)
 		r.observe(err)
 		select {
 		case <-ctx.Done():
@@ -169,11 +169,17 @@ func (r *Replica) listen(ctx context.Context) {
 	}
 }
 
+func (r *Replica) setFeed(on bool) {
+	if r.feed.Swap(on) != on {
+		r.poller.SetFeed(on)
+	}
+}
+
 func (r *Replica) feedSeq() int64 { return r.seq.Load() }
 
 // heardChange merges one change. What is our own doing is known already and changes nothing.
 func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
-	r.poller.SetFeed(true)
+	r.setFeed(true)
 	var ino int64
 	err := r.read(func(t *txn) error {
 		d, found, err := t.DropByID(c.Drop)
@@ -207,8 +213,8 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 			err = r.dropGone(ino)
 		}
 	default:
-		r.poller.SetFeed(false) // has every drop listed soon
-		r.poller.SetFeed(true)
+		r.setFeed(false) // has every drop listed soon
+		r.setFeed(true)
 	}
 	if err == nil && ino != 0 && (len(h.assets) > 0 || len(h.gone) > 0) {
 		if err = r.merge(ctx, ino, h); err != nil {

@@ -36,6 +36,9 @@ func (r *Replica) SetAttr(ctx context.Context, ino Ino, s SetAttr) (Attr, error)
 			n.Size, n.Mtime, n.Ctime = in.size, in.mtime, max(n.Ctime, in.ctime)
 		}
 		apply(&n, s)
+		if isDir(n.Mode) {
+			n.Flags &^= index.Implicit // somebody cares for it: it stays when it is emptied
+		}
 		n.Ctime = t.now.UnixNano()
 		if err := t.UpdateNode(n); err != nil {
 			return err

@@ -41,6 +41,13 @@ func (r *Replica) Status() Status {
 				Path: t.pathOfOp(op), Op: string(op.Kind), Err: op.Err, Attempt: q.Attempt, Next: q.Next, Refused: op.Refused,
 			})
 		}
+		for ino, why := range r.troubles() {
+			at, err := t.dirPlace(ino)
+			if err != nil {
+				at.name = "" // the root
+			}
+			s.Errors = append(s.Errors, OpError{Path: at.name, Op: "refresh", Err: why})
+		}
 		s.Conflicts, err = t.conflicts()
 		return err
 	})

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"dropfs/cache/content"
 	"dropfs/cache/index"
 )
 
@@ -62,6 +63,9 @@ func (r *Replica) GetAttr(_ context.Context, ino Ino) (Attr, error) {
 func (r *Replica) ReadDir(ctx context.Context, ino Ino, after uint64, limit int) ([]DirEntry, error) {
 	if err := r.ready(ctx, ino); err != nil {
 		return nil, err
+	}
+	if after == 0 {
+		r.use(ino)
 	}
 	var listed []index.Listed
 	err := r.read(func(t *txn) error {
@@ -133,6 +137,9 @@ func (r *Replica) attr(n index.Node) Attr {
 	a := indexAttr(n)
 	if !isFile(n.Mode) {
 		return a
+	}
+	if held, ok := r.store.Allocated(content.ID(n.Content)); ok {
+		a.Blocks = (held + 511) / 512
 	}
 	r.mu.Lock()
 	in := r.open[Ino(n.Ino)]

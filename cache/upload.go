@@ -162,7 +162,10 @@ func (in *inode) seal(ctx context.Context, s *entryState) (*content.File, error)
 	}
 	in.armed = false
 	return in.file, in.r.read(func(t *txn) error {
-		now, _, err := t.state(s.entry.ID)
+		now, found, err := t.state(s.entry.ID)
+		if err == nil && !found {
+			err = fmt.Errorf("%w: removed, or no longer to be sent", errNotYet)
+		}
 		if err == nil {
 			*s = now
 		}

@@ -209,6 +209,18 @@ func (s *Store) Usage() Usage {
 	return u
 }
 
+// Allocated tells how many bytes the disk holds of a content, for st_blocks; false where it is not known, or where not all
+// of it is here.
+func (s *Store) Allocated(id ID) (int64, bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	e := s.entries[id]
+	if e == nil {
+		return 0, false
+	}
+	return e.alloc, !e.known || e.complete || e.file != nil && e.file.complete.Load()
+}
+
 // SyncFS makes everything on the file system of Dir durable.
 func (s *Store) SyncFS() error {
 	if err := sys.SyncFS(s.dir); err != nil {
