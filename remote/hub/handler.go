@@ -59,6 +59,13 @@ func (h *Hub) newHandler(api http.Handler, dir *objects.Dir) http.Handler {
 	return h.observed(h.recovered(browsers().Handler(route)))
 }
 
+// keysOnly answers for a hub that was opened without a data directory.
+func keysOnly() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		web.WriteError(w, web.Fail(http.StatusServiceUnavailable, "This hub has no data directory."))
+	})
+}
+
 // browsers lets pages of any origin use the hub, without cookies.
 func browsers() *cors.Cors {
 	return cors.New(cors.Options{
@@ -81,8 +88,9 @@ func (h *Hub) observed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		began := time.Now()
 		rec := web.NewRecorder(w)
-		body := web.NewBody(r.Body, w)
+		body := &web.Body{} // of a request that has none
 		if r.Body != nil && r.Body != http.NoBody {
+			body = web.NewBody(r.Body, w)
 			r.Body = body
 		}
 		rec.Header().Set(dropzone.AbilitiesHeader, dropzone.Abilities)

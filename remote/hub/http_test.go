@@ -2,13 +2,20 @@ package hub
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sirupsen/logrus"
+
+	"dropfs/remote/hub/store"
+	"dropfs/remote/hub/web"
 )
 
 func TestW1EveryErrorIsJSON(t *testing.T) {
@@ -214,3 +221,93 @@ func TestListingIsConditional(t *testing.T) {
 		t.Fatalf("changed: %d", again.Status)
 	}
 }
+
+func TestLongListing(t *testing.T) {
+	s := newSite(t, nil)
+	drop := s.drop(1, 30)
+	const n = 4500 // more than two pages
+	for i := range n {
+		f, err := s.hub.store.Reserve(t.Context(), store.File{Drop: drop, Name: fmt.Sprint("f", i)}, 0)
+		if err == nil {
+			_, err = s.hub.store.Confirm(t.Context(), f.ID, "e", "", "")
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	l := s.list(s.withKey("GET", "/api/v1/dropzones/"+drop+"/files", nil))
+	if len(l) != n {
+		t.Fatalf("%d files", len(l))
+	}
+	for i, f := range l {
+		if name := f.(map[string]any)["name"]; name != fmt.Sprint("f", i) {
+			t.Fatalf("file %d is %v", i, name)
+		}
+	}
+	if r := s.withKey("HEAD", "/api/v1/dropzones/"+drop+"/files", nil); r.Status != 200 || len(r.Body) != 0 {
+		t.Fatalf("HEAD %d", r.Status)
+	}
+}
+
+func TestW3StandstillIsBrokenOff(t *testing.T) {
+	for _, c := range []struct {
+		name, sends string
+		least, most time.Duration // until the server hangs up or answers
+	}{
+		{"half a header", "GET / HTTP/1.1\r\nHo", 9 * time.Second, 11 * time.Second},
+		{"a body nobody reads", "DELETE / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf", 59 * time.Second, 61 * time.Second},
+		{"half a body", "PUT / HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nhalf", 59 * time.Second, 61 * time.Second},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h := &Hub{metrics: newMetrics(), log: withDefaults(Config{}).Log}
+				h.handler = h.observed(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					if r.Method == http.MethodDelete {
+						web.WriteError(w, web.Fail(http.StatusForbidden, "No."))
+					} else if _, err := io.ReadAll(r.Body); err != nil {
+						web.WriteError(w, web.Fail(http.StatusRequestTimeout, "Too slow."))
+					}
+				}))
+				near, far := net.Pipe()
+				srv := h.Server()
+				served := make(chan struct{})
+				l := &oneConn{conn: far, closed: make(chan struct{})}
+				go func() { defer close(served); _ = srv.Serve(l) }()
+				began := time.Now()
+				if _, err := io.WriteString(near, c.sends); err != nil {
+					t.Fatal(err)
+				}
+				_, _ = near.Read(make([]byte, 1))
+				if took := time.Since(began); took < c.least || took > c.most {
+					t.Errorf("broken off after %v", took)
+				}
+				_ = near.Close()
+				_ = srv.Close()
+				<-served
+			})
+		})
+	}
+}
+
+// oneConn is a listener with one connection.
+type oneConn struct {
+	conn   net.Conn
+	once   sync.Once
+	closed chan struct{}
+}
+
+func (l *oneConn) Accept() (net.Conn, error) {
+	if c := l.conn; c != nil {
+		l.conn = nil
+		return c, nil
+	}
+	<-l.closed
+	return nil, net.ErrClosed
+}
+
+func (l *oneConn) Close() error {
+	l.once.Do(func() { close(l.closed) })
+	return nil
+}
+
+func (l *oneConn) Addr() net.Addr { return &net.TCPAddr{} }

@@ -38,11 +38,12 @@ type KeySpec struct {
 // Rate is how many requests a caller may make in a while; the zero value is no limit.
 type Rate = web.Rate
 
-// Config is what a hub is made of. DataDir is needed; every other zero value is a safe default.
+// Config is what a hub is made of. DataDir is needed, but where keys alone are looked after in a Database; every other
+// zero value is a safe default.
 type Config struct {
 	DataDir     string          // made if absent, mode 0700
 	Objects     string          // "": DataDir/objects; a directory; or s3://KEY:SECRET@host:port/bucket?tls=false&region=R
-	Database    string          // "": DataDir/hub.db; or the path of a SQLite file
+	Database    string          // "": DataDir/hub.db; or a SQLite file, by its path or sqlite://PATH
 	PublicURL   string          // as clients see the hub; "": from each request
 	BehindProxy bool            // believe X-Forwarded headers
 	Keys        []KeySpec       //
@@ -72,19 +73,20 @@ type Hub struct {
 // Open opens the hub's database and objects, and makes the keys of cfg.
 func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	cfg = withDefaults(cfg)
-	if cfg.DataDir == "" {
+	db := strings.TrimPrefix(cfg.Database, "sqlite://")
+	switch {
+	case strings.Contains(db, "://"):
+		return nil, errors.New("hub: only SQLite databases are possible, by the path of their file")
+	case db == "" && cfg.DataDir == "":
 		return nil, errors.New("hub: no data directory")
+	case db == "":
+		db = filepath.Join(cfg.DataDir, "hub.db")
 	}
 	spool := filepath.Join(cfg.DataDir, "spool")
-	if err := os.MkdirAll(spool, 0o700); err != nil {
-		return nil, fmt.Errorf("hub: %w", err)
-	}
-	if strings.Contains(cfg.Database, "://") {
-		return nil, errors.New("hub: only SQLite databases are possible, by the path of their file")
-	}
-	db := cfg.Database
-	if db == "" {
-		db = filepath.Join(cfg.DataDir, "hub.db")
+	if cfg.DataDir != "" {
+		if err := os.MkdirAll(spool, 0o700); err != nil {
+			return nil, fmt.Errorf("hub: %w", err)
+		}
 	}
 	st, err := store.OpenSQLite(ctx, db, cfg.Now)
 	if err != nil {
@@ -93,6 +95,10 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 	h := &Hub{
 		cfg: cfg, log: cfg.Log, store: st, feed: dropzone.NewFeed(), metrics: newMetrics(),
 		collect: make(chan struct{}, 1),
+	}
+	if cfg.DataDir == "" {
+		h.handler = keysOnly()
+		return h, nil
 	}
 	if err := h.assemble(ctx, spool); err != nil {
 		return nil, errors.Join(err, st.Close())

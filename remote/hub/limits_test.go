@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"testing"
 	"time"
@@ -211,7 +212,16 @@ func TestKeys(t *testing.T) {
 	if _, _, err := other.CreateKey(ctx, "bob", -1); err != nil {
 		t.Fatal(err)
 	}
-	keys, err := s.hub.Keys(ctx)
+	// A third one has only the database's path.
+	bare, err := Open(ctx, Config{Database: filepath.Join(s.hub.cfg.DataDir, "hub.db")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = bare.Close() }()
+	if err := bare.Sweep(ctx, true); err != nil {
+		t.Fatal(err)
+	}
+	keys, err := bare.Keys(ctx)
 	if err != nil || len(keys) != 3 {
 		t.Fatal(keys, err)
 	}

@@ -69,6 +69,9 @@ func (h *Hub) logged(ctx context.Context, err error) {
 // Sweep removes what has expired, was never confirmed in time, or was deleted. scan also looks through all that is stored
 // for what has no metadata: broken uploads, parts that were joined, objects nobody knows.
 func (h *Hub) Sweep(ctx context.Context, scan bool) error {
+	if h.objects == nil { // opened for its keys
+		return nil
+	}
 	n, err := h.store.Sweep(ctx)
 	if err != nil {
 		return err
@@ -113,7 +116,7 @@ const garbageBatch = 200
 // collectGarbage removes the objects that the store has given up, and then forgets them: a death in between removes them
 // again.
 func (h *Hub) collectGarbage(ctx context.Context) error {
-	for {
+	for h.objects != nil {
 		list, err := h.store.Garbage(ctx, garbageBatch)
 		if err != nil || len(list) == 0 {
 			return err
@@ -126,6 +129,7 @@ func (h *Hub) collectGarbage(ctx context.Context) error {
 			return err
 		}
 	}
+	return nil
 }
 
 func (h *Hub) removeAll(ctx context.Context, list []store.Garbage) (gone []string, err error) {

@@ -1,7 +1,9 @@
 package dropzone
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"math"
 	"net/http"
 	"strings"
@@ -220,20 +222,54 @@ func (a *API) listFiles(w http.ResponseWriter, r *http.Request) error {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	out := []byte(`{"status":"success","data":[`)
-	first := true
-	err = a.cfg.Store.EachFile(r.Context(), d.ID, func(f store.File) error {
-		if !first {
-			out = append(out, ',')
-		}
-		first = false
-		out = append(out, web.Marshal(fileItem(f))...)
-		return nil
-	})
-	if err != nil {
-		return err
-	}
 	w.Header().Set("Cache-Control", "no-cache")
-	web.WriteRaw(w, http.StatusOK, append(out, "]}"...))
-	return nil
+	return a.writeFiles(w, r, d)
+}
+
+// filesPage is how many files are read and answered at once, so that a long listing needs little memory and holds no
+// connection of the database while it is sent.
+const filesPage = 2000
+
+// writeFiles answers the files of d. A file that comes while they are sent may be among them: the ETag is of before.
+func (a *API) writeFiles(w http.ResponseWriter, r *http.Request, d store.Drop) error {
+	var out bytes.Buffer
+	enc := json.NewEncoder(&out)
+	enc.SetEscapeHTML(false)
+	out.WriteString(`{"status":"success","data":[`)
+	behind := int64(0)
+	for {
+		page, err := a.cfg.Store.Files(r.Context(), d.ID, behind, filesPage)
+		if err != nil && behind > 0 {
+			a.cfg.Log.WithError(err).Warn("a listing was broken off")
+			panic(http.ErrAbortHandler) // half of it is out
+		}
+		if err != nil {
+			return err
+		}
+		for i, f := range page {
+			if behind > 0 || i > 0 {
+				out.WriteByte(',')
+			}
+			if err := enc.Encode(fileItem(f)); err != nil {
+				panic("answers are plain data: " + err.Error())
+			}
+			out.Truncate(out.Len() - 1) // the line end of Encode
+		}
+		if len(page) == filesPage {
+			behind = page[len(page)-1].Seq
+			w.Header().Set("Content-Type", "application/json; charset=utf-8")
+			if _, err := w.Write(out.Bytes()); err != nil {
+				return nil // the client went away
+			}
+			out.Reset()
+			continue
+		}
+		out.WriteString("]}")
+		if behind == 0 {
+			web.WriteRaw(w, http.StatusOK, out.Bytes())
+			return nil
+		}
+		_, _ = w.Write(out.Bytes()) // as above
+		return nil
+	}
 }

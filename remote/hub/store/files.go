@@ -33,16 +33,17 @@ func (t *tx) file(ctx context.Context, id string) (File, error) {
 	return scanFile(t.row(ctx, `SELECT `+fileColumns+fileTables+`WHERE f.id = ? AND `+fileLive, id, millis(t.s.now())))
 }
 
-// EachFile calls fn for every confirmed file of a drop in the order of confirmation. fn may not call the Store.
-func (s *Store) EachFile(ctx context.Context, drop string, fn func(File) error) error {
-	return s.each(ctx, func(r *sql.Rows) error {
+// Files returns up to limit confirmed files of a drop, in the order of their confirmation, behind the one of that
+// sequence number.
+func (s *Store) Files(ctx context.Context, drop string, behind int64, limit int) ([]File, error) {
+	var page []File
+	err := s.each(ctx, func(r *sql.Rows) error {
 		f, err := scanFile(r)
-		if err != nil {
-			return err
-		}
-		return fn(f)
-	}, `SELECT `+fileColumns+fileTables+`WHERE f.drop_id = ? AND f.confirmed > 0 AND `+fileLive+` ORDER BY f.seq, f.id`,
-		drop, millis(s.now()))
+		page = append(page, f)
+		return err
+	}, `SELECT `+fileColumns+fileTables+`WHERE f.drop_id = ? AND f.seq > ? AND f.confirmed > 0 AND `+fileLive+`
+		ORDER BY f.seq LIMIT ?`, drop, behind, millis(s.now()), limit)
+	return page, err
 }
 
 // Reserve records a pending file and takes its size from the drop's space, of which limit bytes are the most

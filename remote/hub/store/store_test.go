@@ -334,15 +334,21 @@ func compare(ctx context.Context, t *rapid.T, s *fixture, key Key, m *model) {
 			t.Fatalf("drop %+v, not %+v", d, want)
 		}
 		var last int64
-		if err := s.EachFile(ctx, d.ID, func(f File) error {
-			files++
-			if w := m.files[f.ID]; w == nil || w.Pending() || w.Name != f.Name || w.Seq != f.Seq || f.Seq <= last {
-				t.Fatalf("file %+v, not %+v", f, w)
+		for {
+			page, err := s.Files(ctx, d.ID, last, 2)
+			if err != nil {
+				t.Fatal(err)
 			}
-			last = f.Seq
-			return nil
-		}); err != nil {
-			t.Fatal(err)
+			for _, f := range page {
+				files++
+				if w := m.files[f.ID]; w == nil || w.Pending() || w.Name != f.Name || w.Seq != f.Seq || f.Seq <= last {
+					t.Fatalf("file %+v, not %+v", f, w)
+				}
+				last = f.Seq
+			}
+			if len(page) == 0 {
+				break
+			}
 		}
 	}
 	for _, f := range m.files {

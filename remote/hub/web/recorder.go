@@ -110,21 +110,29 @@ type Body struct {
 	extended time.Time
 }
 
-// NewBody wraps the body of a request that is answered through w.
+// NewBody wraps the body of a request that is answered through w. The clock begins now: net/http itself reads what a
+// handler leaves of a body.
 func NewBody(body io.ReadCloser, w http.ResponseWriter) *Body {
-	return &Body{body: body, ctl: http.NewResponseController(w)}
+	b := &Body{body: body, ctl: http.NewResponseController(w)}
+	b.extend()
+	return b
 }
 
-// Read implements io.Reader.
-func (b *Body) Read(p []byte) (int, error) {
+func (b *Body) extend() {
 	if now := time.Now(); now.Sub(b.extended) > time.Second {
 		b.extended = now
 		_ = b.ctl.SetReadDeadline(now.Add(StallTimeout)) // see extendWrite
 	}
+}
+
+// Read implements io.Reader.
+func (b *Body) Read(p []byte) (int, error) {
+	b.extend()
 	n, err := b.body.Read(p)
 	b.Received += int64(n)
-	if err != nil {
-		// What follows may take its time: an expired deadline would end the request's context.
+	if errors.Is(err, io.EOF) {
+		// What follows may take its time: an expired deadline would end the request's context. After any other error
+		// the deadline stays, for net/http goes on reading.
 		_ = b.ctl.SetReadDeadline(time.Time{})
 	}
 	return n, err
