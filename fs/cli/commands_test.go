@@ -236,14 +236,6 @@ func TestLoginAndMountAnAccount(t *testing.T) {
 		t.Errorf("drop info %s", out)
 	}
 	h.refuses(1, "it is mounted", "logout", "cloud")
-	if err := os.Remove(file); err != nil {
-		t.Fatal(err)
-	}
-	t.Log(h.ok("undelete"))
-	h.ok("undelete", file)
-	if got, err := os.ReadFile(file); err != nil || string(got) != "picture" {
-		t.Errorf("undeleted: %q, %v", got, err)
-	}
 	stop()
 	// Without the service: what is cached can be used, mounting works and says so.
 	h.write("later", 0o644, "mnt", "cloud", "photos", "b.txt")
