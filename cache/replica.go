@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -211,7 +212,7 @@ func (r *Replica) SetNotify(n Notify) (remove func()) {
 func (r *Replica) listeners() []Notify {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return r.notify[:len(r.notify):len(r.notify)]
+	return slices.Clone(r.notify)
 }
 
 func (r *Replica) tellEntry(parent Ino, name string) {
