@@ -57,8 +57,8 @@ func TestAccess(t *testing.T) {
 		{"GET", "/api/files/FILE/permissions", nil, "file.grant", [5]int{401, 401, 403, 401, 401}},
 	} {
 		t.Run(c.method+" "+c.path, func(t *testing.T) {
+			s := newSite(t, nil)
 			for who := none; who <= owning; who++ {
-				s := newSite(t, nil)
 				owner := s.data(s.withKey("GET", "/api/v1/apikeys/me", nil))["publicId"].(string)
 				other := s.data(s.withKey("POST", "/api/v1/apikeys", nil))
 				s.withKey("POST", "/api/v1/apikeys/"+other["publicId"].(string)+"/transfer-gbmonths", map[string]any{"gbMonths": 9})

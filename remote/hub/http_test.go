@@ -226,23 +226,33 @@ func TestLongListing(t *testing.T) {
 	s := newSite(t, nil)
 	drop := s.drop(1, 30)
 	const n = 4500 // more than two pages
-	for i := range n {
-		f, err := s.hub.store.Reserve(t.Context(), store.File{Drop: drop, Name: fmt.Sprint("f", i)}, 0)
-		if err == nil {
-			_, err = s.hub.store.Confirm(t.Context(), f.ID, "e", "", "")
-		}
-		if err != nil {
-			t.Fatal(err)
+	var wg sync.WaitGroup
+	for w := range 30 { // who write at once share a sync
+		wg.Go(func() {
+			for i := w; i < n; i += 30 {
+				f, err := s.hub.store.Reserve(t.Context(), store.File{Drop: drop, Name: fmt.Sprint("f", i)}, 0)
+				if err == nil {
+					_, err = s.hub.store.Confirm(t.Context(), f.ID, "e", "", "")
+				}
+				if err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	seen, last := map[any]bool{}, 0.0
+	for _, v := range s.list(s.withKey("GET", "/api/v1/dropzones/"+drop+"/files", nil)) {
+		f := v.(map[string]any)
+		seen[f["name"]] = true
+		if seq := f["meta"].(map[string]any)["seq"].(float64); seq <= last {
+			t.Fatalf("seq %v behind %v", seq, last)
+		} else {
+			last = seq
 		}
 	}
-	l := s.list(s.withKey("GET", "/api/v1/dropzones/"+drop+"/files", nil))
-	if len(l) != n {
-		t.Fatalf("%d files", len(l))
-	}
-	for i, f := range l {
-		if name := f.(map[string]any)["name"]; name != fmt.Sprint("f", i) {
-			t.Fatalf("file %d is %v", i, name)
-		}
+	if len(seen) != n {
+		t.Fatalf("%d files", len(seen))
 	}
 	if r := s.withKey("HEAD", "/api/v1/dropzones/"+drop+"/files", nil); r.Status != 200 || len(r.Body) != 0 {
 		t.Fatalf("HEAD %d", r.Status)

@@ -248,7 +248,7 @@ func TestModel(t *testing.T) {
 				}
 				m.files[id] = &got
 			},
-			"delete file": func(rt *rapid.T) {
+			"delete file": func(*rapid.T) {
 				id := aFile()
 				err := s.DeleteFile(ctx, id)
 				f := m.files[id]
@@ -262,7 +262,7 @@ func TestModel(t *testing.T) {
 				}
 				m.removeFile(id)
 			},
-			"rename": func(rt *rapid.T) {
+			"rename": func(*rapid.T) {
 				id := aFile()
 				_, err := s.RenameFile(ctx, id, "other")
 				f := m.files[id]
@@ -274,7 +274,7 @@ func TestModel(t *testing.T) {
 				m.seq++
 				f.Name = "other"
 			},
-			"delete drop": func(rt *rapid.T) {
+			"delete drop": func(*rapid.T) {
 				id := aDrop()
 				err := s.DeleteDrop(ctx, id)
 				if m.drops[id] == nil {
