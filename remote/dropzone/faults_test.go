@@ -223,3 +223,47 @@ func TestServiceGone(t *testing.T) {
 		t.Errorf("read %q", got)
 	}
 }
+
+// TestD4RefusalIsNotTheLastWord confirms, loses the answer, has the repeated confirm refused, and then cannot ask.
+func TestD4RefusalIsNotTheLastWord(t *testing.T) {
+	faults := faultproxy.New(1)
+	cfg := dropzone.Config{BaseURL: public(t, dropzone.G3) + "/api/v1", Key: testKey}
+	cfg.HTTP.RoundTripper = watching(t, faults)
+	c := newClient(t, cfg)
+	d, err := c.CreateDrop(t.Context(), remote.DropSpec{GB: 1, Days: 30})
+	if err != nil {
+		t.Fatal(err)
+	}
+	up, err := c.StartUpload(t.Context(), d.ID, remote.UploadSpec{Name: "a", Type: "text/plain", Size: 3})
+	if err != nil {
+		t.Fatal(err)
+	}
+	send := func() error {
+		_, err := c.Send(t.Context(), up, bytes.NewReader([]byte("abc")), func(remote.Upload) error { return nil }, nil)
+		return err
+	}
+	if err := send(); err != nil {
+		t.Fatal(err)
+	}
+	faults.Add(
+		faultproxy.Rule{Method: "POST", Path: regexp.MustCompile("/confirm$"), Fault: faultproxy.Lost, Nth: 1},
+		faultproxy.Rule{Method: "GET", Path: regexp.MustCompile("/files/[^/]+$"), Fault: faultproxy.Status},
+	)
+	if _, err := c.Confirm(t.Context(), up, remote.ConfirmSpec{}); !remote.KindOf(err).Transient() {
+		t.Errorf("got %v, want an error that says try again", err)
+	}
+	if err := send(); !errors.Is(err, remote.ErrUnavailable) {
+		t.Errorf("bytes sent again after the confirm: %v, want an error that says try again", err)
+	}
+	faults.Clear()
+	if err := send(); err != nil {
+		t.Errorf("bytes sent again after the confirm: %v", err)
+	}
+	a, err := c.Confirm(t.Context(), up, remote.ConfirmSpec{})
+	if err != nil || a.ID != up.ID {
+		t.Errorf("got %+v, %v", a, err)
+	}
+	if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all) != 1 {
+		t.Errorf("listed %+v, %v", all, err)
+	}
+}

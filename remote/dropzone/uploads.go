@@ -147,7 +147,17 @@ func (c *Client) Send(ctx context.Context, up remote.Upload, src io.ReaderAt, re
 	if c.known(ableRenew) {
 		renew = c.renew
 	}
-	return c.tr.Send(ctx, up, src, renew, record, progress)
+	sent, err := c.tr.Send(ctx, up, src, renew, record, progress)
+	if errors.Is(err, remote.ErrConflict) {
+		// The store takes no bytes any more: of an upload whose confirm was done and its answer lost.
+		switch w, _, err2 := c.file(ctx, up.Drop, up.ID); {
+		case err2 == nil && w.uploaded():
+			return sent, nil
+		case err2 != nil && remote.KindOf(err2).Transient():
+			return sent, err2
+		}
+	}
+	return sent, err
 }
 
 // renew asks for fresh URLs. An upload that is confirmed already needs none.
@@ -197,8 +207,11 @@ func (c *Client) Confirm(ctx context.Context, up remote.Upload, spec remote.Conf
 	case err == nil && a.ID == up.ID && w.uploaded():
 		return a, nil
 	case err == nil, errors.Is(err, remote.ErrProtocol) && statusOf(err) < 400, isRefusal(err):
-		if w2, a2, err2 := c.file(ctx, up.Drop, up.ID); err2 == nil && w2.uploaded() {
+		switch w2, a2, err2 := c.file(ctx, up.Drop, up.ID); {
+		case err2 == nil && w2.uploaded():
 			return a2, nil
+		case err2 != nil && remote.KindOf(err2).Transient():
+			return remote.Asset{}, err2 // the refusal may be the echo of a success: it must not be the last word
 		}
 	}
 	if err == nil {

@@ -534,3 +534,34 @@ func TestBandwidth(t *testing.T) {
 		})
 	}
 }
+
+// TestStaleConnections closes kept connections under a client: what may be repeated arrives whole, what may not arrives
+// at most once.
+func TestStaleConnections(t *testing.T) {
+	var got atomic.Int64
+	srv := serve(t, func(w http.ResponseWriter, r *http.Request) {
+		b, err := io.ReadAll(r.Body)
+		if err == nil && string(b) == `"body"` {
+			got.Add(1)
+		}
+		_, _ = fmt.Fprint(w, `{}`)
+	})
+	c, _ := client(t, httpx.Config{BaseURL: srv.URL})
+	for _, repeat := range []bool{true, false} {
+		got.Store(0)
+		ok := int64(0)
+		for range 40 {
+			_, err := c.Do(t.Context(), httpx.Request{Op: "test", Method: "POST", Path: "/", JSON: "body", Repeat: repeat}, nil)
+			switch {
+			case err == nil:
+				ok++
+			case repeat || !errors.Is(err, remote.ErrUnavailable):
+				t.Fatal(err)
+			}
+			srv.CloseClientConnections()
+		}
+		if n := got.Load(); n < ok || !repeat && n > 40 {
+			t.Errorf("%d bodies have arrived of %d calls that succeeded", n, ok)
+		}
+	}
+}
