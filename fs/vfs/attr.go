@@ -2,6 +2,8 @@ package vfs
 
 import (
 	"context"
+	"errors"
+	"fmt"
 
 	"dropfs/cache"
 )
@@ -45,26 +47,53 @@ func (f *FS) SetAttr(ctx context.Context, ino Ino, s cache.SetAttr) (Attr, error
 	if p.acc == nil {
 		return Attr{}, f.refuse("setattr", "/", "the list of accounts has no attributes to set")
 	}
-	if (s.UID != nil || s.GID != nil) && s.Mode == nil && !s.KillPriv {
-		if s.KillPriv, err = f.dropsPriv(ctx, p); err != nil {
+	if (s.UID != nil || s.GID != nil) && s.Mode == nil {
+		if s, err = f.withoutPriv(ctx, p, s); err != nil {
 			return Attr{}, err
 		}
 	}
 	a, err := p.acc.r.SetAttr(ctx, p.ino, s)
 	if err != nil {
+		if s.Size != nil {
+			err = f.neverFits(ctx, p, *s.Size, err)
+		}
 		return Attr{}, err
 	}
 	f.inodeChanged(p)
 	return f.attr(p.acc, a), nil
 }
 
-// dropsPriv tells whether p has set-id bits that a change of its owner or content takes away.
-func (f *FS) dropsPriv(ctx context.Context, p place) (bool, error) {
+// withoutPriv adds to a change of owner or group that the set-id bits fall. A replica lets them fall with KillPriv for a
+// file; on FIFOs, sockets and devices they mean nothing and fall all the same.
+func (f *FS) withoutPriv(ctx context.Context, p place, s cache.SetAttr) (cache.SetAttr, error) {
 	a, err := p.acc.r.GetAttr(ctx, p.ino)
 	if err != nil {
-		return false, err
+		return s, err
 	}
-	return a.Mode&typeMask != typeDir && a.Mode&(setUID|setGID) != 0, nil
+	switch typ := a.Mode & typeMask; {
+	case typ == typeDir || a.Mode&(setUID|setGID) == 0:
+	case typ == typeReg:
+		s.KillPriv = true
+	default:
+		mode := a.Mode & 0o7777 &^ setUID
+		if mode&groupExec != 0 {
+			mode &^= setGID
+		}
+		s.Mode = &mode
+	}
+	return s, nil
+}
+
+// neverFits tells a file that is larger than its whole drop as too large, not as one for which there is no room now.
+func (f *FS) neverFits(ctx context.Context, p place, size int64, err error) error {
+	if !errors.Is(err, cache.ErrQuota) {
+		return err
+	}
+	st, serr := p.acc.r.StatFS(ctx, p.ino)
+	if serr == nil && st.Total > 0 && size > st.Total {
+		return fmt.Errorf("%d bytes in a drop of %d: %w", size, st.Total, cache.ErrTooLarge)
+	}
+	return err
 }
 
 // KillPriv clears the set-id bits of a file that somebody without the privilege to keep them writes to. It is to be
@@ -74,8 +103,8 @@ func (f *FS) KillPriv(ctx context.Context, ino Ino) error {
 	if err != nil || p.acc == nil || f.readOnly {
 		return err
 	}
-	kill, err := f.dropsPriv(ctx, p)
-	if err != nil || !kill {
+	a, err := p.acc.r.GetAttr(ctx, p.ino)
+	if err != nil || a.Mode&(setUID|setGID) == 0 {
 		return err
 	}
 	if _, err = p.acc.r.SetAttr(ctx, p.ino, cache.SetAttr{KillPriv: true}); err != nil {

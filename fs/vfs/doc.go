@@ -14,5 +14,6 @@
 //	V5: each handle is released once, by Release or by Close of the file system.
 //	V6: a change made through one FS of a Feed is told to every other FS of it that shows the same account.
 //
-// Locks: FS.mu guards the open handles, Feed.mu the members; neither is held while a replica or a sink is called.
+// Locks: FS.mu guards the open handles, Feed.mu the members; neither is held while a sink
+// is called, nor FS.mu while a replica is.
 package vfs

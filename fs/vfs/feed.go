@@ -27,14 +27,13 @@ type Event struct {
 }
 
 // Feed ties the file systems of one process together: what a replica tells, and what one of them changes, reaches all
-// others that show the account (V6). The zero value is ready. Replicas have one receiver of notifications: a replica must
-// not be in two feeds.
+// others that show the account (V6). The zero value is ready. A replica is in one feed only, and tells it once.
 type Feed struct {
 	shared atomic.Bool // more than one member
 
 	mu      sync.Mutex
 	members []*FS
-	watched map[*cache.Replica]bool
+	watched map[*cache.Replica]func() // ends the watch
 }
 
 // SetNotify gives f who is told of changes; nil: nobody. sink is called without locks and must return soon.
@@ -46,28 +45,28 @@ func (f *FS) SetNotify(sink func(Event)) {
 
 func (d *Feed) join(f *FS) {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	d.members = append(d.members, f)
 	d.shared.Store(len(d.members) > 1)
-	var fresh []*cache.Replica
+	if d.watched == nil {
+		d.watched = make(map[*cache.Replica]func())
+	}
 	for _, a := range f.accounts {
-		if d.watched == nil {
-			d.watched = make(map[*cache.Replica]bool)
-		}
-		if !d.watched[a.r] {
-			d.watched[a.r] = true
-			fresh = append(fresh, a.r)
+		if d.watched[a.r] == nil {
+			d.watched[a.r] = d.watch(a.r)
 		}
 	}
-	d.mu.Unlock()
-	for _, r := range fresh {
-		r.SetNotify(cache.Notify{
-			Entry: func(parent cache.Ino, name string) { d.send(nil, r, EventEntry, parent, name, 0) },
-			Gone: func(parent cache.Ino, name string, child cache.Ino) {
-				d.send(nil, r, EventGone, parent, name, child)
-			},
-			Inode: func(ino cache.Ino) { d.send(nil, r, EventInode, 0, "", ino) },
-		})
-	}
+}
+
+// watch has a replica tell the members of its changes until the function that it returns is called.
+func (d *Feed) watch(r *cache.Replica) func() {
+	return r.SetNotify(cache.Notify{
+		Entry: func(parent cache.Ino, name string) { d.send(nil, r, EventEntry, parent, name, 0) },
+		Gone: func(parent cache.Ino, name string, child cache.Ino) {
+			d.send(nil, r, EventGone, parent, name, child)
+		},
+		Inode: func(ino cache.Ino) { d.send(nil, r, EventInode, 0, "", ino) },
+	})
 }
 
 func (d *Feed) leave(f *FS) {
@@ -75,6 +74,16 @@ func (d *Feed) leave(f *FS) {
 	defer d.mu.Unlock()
 	d.members = slices.DeleteFunc(d.members, func(m *FS) bool { return m == f })
 	d.shared.Store(len(d.members) > 1)
+	for r, end := range d.watched {
+		if !slices.ContainsFunc(d.members, func(m *FS) bool { return m.shows(r) }) {
+			end()
+			delete(d.watched, r)
+		}
+	}
+}
+
+func (f *FS) shows(r *cache.Replica) bool {
+	return slices.ContainsFunc(f.accounts, func(a *account) bool { return a.r == r })
 }
 
 // send tells every member but except of a change in replica r.

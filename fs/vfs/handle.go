@@ -93,6 +93,9 @@ func (h *Handle) Write(ctx context.Context, b []byte, off int64) (n int, err err
 	if n > 0 {
 		h.f.inodeChanged(h.p)
 	}
+	if err != nil {
+		err = h.f.neverFits(ctx, h.p, off+int64(len(b)), err)
+	}
 	return n, err
 }
 
@@ -108,7 +111,7 @@ func (h *Handle) Allocate(ctx context.Context, mode uint32, off, n int64) error 
 		return cache.ErrReadOnly
 	}
 	if err := h.h.Allocate(ctx, mode, off, n); err != nil {
-		return err
+		return h.f.neverFits(ctx, h.p, off+n, err)
 	}
 	h.f.inodeChanged(h.p)
 	return nil

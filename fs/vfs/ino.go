@@ -20,11 +20,12 @@ const (
 
 // The bits of st_mode that tell the type; the same on all systems that this runs on.
 const (
-	typeMask = 0o170000
-	typeDir  = 0o040000
-	typeReg  = 0o100000
-	setUID   = 0o4000
-	setGID   = 0o2000
+	typeMask  = 0o170000
+	typeDir   = 0o040000
+	typeReg   = 0o100000
+	setUID    = 0o4000
+	setGID    = 0o2000
+	groupExec = 0o010
 )
 
 // Attr is what stat tells, with the number that the inode has in the whole tree.

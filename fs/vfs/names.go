@@ -51,20 +51,19 @@ func Classify(name string) cache.Class {
 }
 
 // ClassifyDrop tells what a directory of that name at an account's root is: cache.Local is a directory of this machine
-// only, everything else a drop. Names that begin with a dot and those that desktops make are never drops.
+// only, everything else a drop. Names that begin with a dot are never drops.
 func ClassifyDrop(name string) cache.Class {
-	if strings.HasPrefix(name, ".") || desktopNames[name] {
+	if strings.HasPrefix(name, ".") || Classify(name) != cache.Ordinary {
 		return cache.Local
 	}
 	return cache.Ordinary
 }
 
-// desktopNames are what desktops make at the top of a disk, beside names that begin with a dot.
+// desktopNames are what desktops make at the top of a disk without a dot in front. They make no drop and are refused.
 var desktopNames = map[string]bool{
 	"autorun.inf":               true,
 	"desktop.ini":               true,
 	"Desktop.ini":               true,
-	"Thumbs.db":                 true,
 	"lost+found":                true,
 	"$RECYCLE.BIN":              true,
 	"System Volume Information": true,
@@ -164,6 +163,8 @@ func (f *FS) checkDropName(op, name string) error {
 	switch {
 	case reservedNames[name]:
 		return f.refuse(op, name, "the name has a meaning of its own on the service")
+	case desktopNames[name]:
+		return f.refuse(op, name, "desktops make a directory of that name on every disk; it makes no drop")
 	case !utf8.ValidString(name):
 		return f.refuse(op, name, "the name of a drop must be UTF-8")
 	}

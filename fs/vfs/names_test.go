@@ -56,8 +56,8 @@ func TestClassify(t *testing.T) {
 func TestClassifyDrop(t *testing.T) {
 	for name, want := range map[string]cache.Class{
 		".Trash": cache.Local, ".Trash-1000": cache.Local, ".xdg-volume-info": cache.Local, ".hidden": cache.Local,
-		"autorun.inf": cache.Local, ".DS_Store": cache.Local, "lost+found": cache.Local, ".": cache.Local,
-		"home": cache.Ordinary, "a.b": cache.Ordinary, "4913": cache.Ordinary, "film.part": cache.Ordinary,
+		".DS_Store": cache.Local, "Thumbs.db": cache.Local, ".": cache.Local, "4913": cache.Local, "film.part": cache.Local,
+		"home": cache.Ordinary, "a.b": cache.Ordinary, "photos@2gb": cache.Ordinary,
 	} {
 		if got := ClassifyDrop(name); got != want {
 			t.Errorf("ClassifyDrop(%q) = %d, want %d", name, got, want)
