@@ -246,3 +246,42 @@ func TestO2SignatureForgery(t *testing.T) {
 	s.clock.Advance(15 * 60e9)
 	s.want(s.put(late, "text/plain", hello), 403)
 }
+
+func TestD5OneFileTellsNothingOfTheDropzone(t *testing.T) {
+	s := newSite(t, nil)
+	drop := s.drop(1, 30)
+	file := s.upload(drop, "f", "t/t", []byte("x"))
+	other := s.data(s.withKey("POST", "/api/v1/apikeys", nil))
+	theirs := map[string]string{"x-api-key": other["apiKey"].(string)}
+	for _, who := range []any{"anyone", other["publicId"]} {
+		s.list(s.withKey("POST", "/api/v1/files/"+file+"/permissions", map[string]any{"publicId": who, "permissions": []string{"file.get", "file.own"}}))
+	}
+	for name, c := range map[string]struct {
+		q     request
+		shown bool
+	}{
+		"owner":             {request{"GET", "/api/v1/files/" + file, map[string]string{"x-api-key": testKey}, nil}, true},
+		"by the drop's id":  {request{"GET", "/api/v1/files/" + file, map[string]string{"x-dropzone-id": drop}, nil}, true},
+		"a key for a file":  {request{"GET", "/api/v1/files/" + file, theirs, nil}, false},
+		"anyone":            {request{"GET", "/api/v1/files/" + file, nil, nil}, false},
+		"by the file's id":  {request{"GET", "/api/files/" + file, nil, nil}, false},
+		"a second confirm":  {request{"POST", "/api/files/" + file + "/confirm", nil, nil}, false},
+		"a rename":          {request{"PATCH", "/api/v1/files/" + file, theirs, map[string]any{"name": "g"}}, false},
+		"the owner renames": {request{"PATCH", "/api/v1/files/" + file, map[string]string{"x-api-key": testKey}, map[string]any{"name": "h"}}, true},
+	} {
+		r := s.do(c.q)
+		if m := s.data(r)["meta"].(map[string]any); (m["dropZoneId"] == drop) != c.shown || strings.Contains(string(r.Body), drop) != c.shown {
+			t.Errorf("%s: %v", name, m)
+		}
+	}
+	// The id of a file alone reads and confirms, and does nothing else.
+	s.list(s.withKey("DELETE", "/api/v1/files/"+file+"/permissions", map[string]any{"publicId": "anyone", "permissions": []string{"file.get", "file.own"}}))
+	for _, q := range []request{
+		{"DELETE", "/api/files/" + file, nil, nil},
+		{"PATCH", "/api/files/" + file, nil, map[string]any{"name": "x"}},
+		{"POST", "/api/files/" + file + "/copy", nil, map[string]any{"name": "x"}},
+		{"POST", "/api/files/" + file + "/link", nil, nil},
+	} {
+		s.want(s.do(q), 401)
+	}
+}

@@ -216,7 +216,17 @@ func TestLink(t *testing.T) {
 	if r := s.do(request{"HEAD", url, nil, nil}); r.Status != 200 || r.Header.Get("Content-Length") != "3" {
 		t.Fatalf("HEAD %d", r.Status)
 	}
-	s.want(s.do(request{"GET", strings.Replace(url, "sig=", "sig=0", 1), nil, nil}), 403)
+	if strings.Contains(url, id) {
+		t.Error("the link tells the id of the file, which outlives it")
+	}
+	token := strings.TrimPrefix(url, s.srv.URL+"/link/")
+	for i := 0; token[i] != '/'; i++ {
+		forged := []byte(token)
+		if forged[i]++; forged[i] == '/' || forged[i] == '{' || forged[i] == '[' || forged[i] == '`' || forged[i] == ':' || forged[i] == '.' {
+			forged[i] = 'A'
+		}
+		s.want(s.do(request{"GET", "/link/" + string(forged), nil, nil}), 403)
+	}
 	s.clock.Advance(time.Minute)
 	s.want(s.do(request{"GET", url, nil, nil}), 403)
 	s.want(s.withKey("POST", "/api/v1/files/"+id+"/link", map[string]any{"seconds": -1}), 400)

@@ -31,6 +31,7 @@ func steady(raw []byte, names map[string]string) string {
 		{`http://127\.0\.0\.1:\d+`, "http://HUB"},
 		{`expires=\d{10}`, "expires=SECONDS"},
 		{`sig=[0-9a-f]{64}`, "sig=MAC"},
+		{`/link/[-_0-9A-Za-z]{60,}/`, "/link/TOKEN/"},
 		{`"dz_[2-9A-Za-z]{40}"`, `"KEY"`},
 		{`"code": "[2-9A-Za-z]{10}"`, `"code": "CODE"`},
 		{`"dropZoneCode": "[2-9A-Za-z]{10}"`, `"dropZoneCode": "CODE"`},

@@ -150,7 +150,7 @@ func (h *Hub) assemble(ctx context.Context, spool string) error {
 		}
 	}
 	api := dropzone.New(dropzone.Config{
-		Store: h.store, Objects: h.objects, Signer: objects.Signer{Secret: links, Now: h.cfg.Now},
+		Store: h.store, Objects: h.objects, LinkSecret: links,
 		PublicURL: h.cfg.PublicURL, BehindProxy: h.cfg.BehindProxy, NoIDAccess: h.cfg.IDAccess == IDRefused,
 		URLLifetime: h.cfg.URLLifetime, Grace: h.cfg.Grace, PartsGrace: h.cfg.PartsGrace, Spool: spool, Feed: h.feed,
 		Limiter: web.NewLimiter(h.cfg.Rate["dropzone"], h.cfg.BehindProxy, h.cfg.Now),

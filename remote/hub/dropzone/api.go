@@ -23,8 +23,8 @@ const AbilitiesHeader = "Dropfs-Abilities"
 type Config struct {
 	Store       *store.Store
 	Objects     objects.Store
-	Signer      objects.Signer // of links
-	PublicURL   string         // may be ""
+	LinkSecret  []byte // 32 bytes
+	PublicURL   string // may be ""
 	BehindProxy bool
 	NoIDAccess  bool // an id is an address and no credential
 	URLLifetime time.Duration
@@ -45,8 +45,9 @@ type Config struct {
 
 // API answers the wire.
 type API struct {
-	cfg Config
-	mux *web.Mux
+	cfg   Config
+	mux   *web.Mux
+	links sealer
 }
 
 // New makes an API.
@@ -54,14 +55,14 @@ func New(cfg Config) *API {
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
 	}
-	a := &API{cfg: cfg}
+	a := &API{cfg: cfg, links: newSealer(cfg.LinkSecret)}
 	a.mux = web.NewMux(a.fail)
 	for _, base := range []string{"/api", "/api/v1"} {
 		a.routes(base)
 	}
 	a.mux.Handle("GET /cdn/{file}/download", a.publicDownload)
-	a.mux.Handle("GET /link/{file}", a.linkDownload)
-	a.mux.Handle("GET /link/{file}/{name}", a.linkDownload)
+	a.mux.Handle("GET /link/{token}", a.linkDownload)
+	a.mux.Handle("GET /link/{token}/{name}", a.linkDownload)
 	return a
 }
 

@@ -19,6 +19,7 @@ type keyJSON struct {
 	Unlimited   bool     `json:"unlimited"`
 	Permissions []string `json:"permissions"`
 	APIKey      string   `json:"apiKey,omitempty"`
+	Key         string   `json:"key,omitempty"` // the same: no document says how the service names it
 }
 
 func keyItem(k store.Key) keyJSON {
@@ -61,7 +62,7 @@ func (a *API) createKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	j := keyItem(k)
-	j.APIKey = text
+	j.APIKey, j.Key = text, text
 	return success(w, j)
 }
 

@@ -87,6 +87,11 @@ func (a *API) keyed(r *http.Request) (caller, error) {
 	return c, err
 }
 
+// byFile tells whether the caller has nothing but the id of a file.
+func (c caller) byFile() bool {
+	return c.bare && c.key == nil && c.header == "" && c.path == ""
+}
+
 // refuse is the answer to a caller who may not.
 func (c caller) refuse() error {
 	if c.key == nil && c.header == "" {
@@ -113,6 +118,7 @@ func (c caller) dropID() (string, error) {
 type access struct {
 	permission string
 	byID       bool // the id of the dropzone suffices, where that is allowed
+	byFile     bool // below /api the id of the file suffices, where that is allowed (G1)
 }
 
 // drop returns the dropzone that the request names, if the caller may do with it what need says.
@@ -148,7 +154,7 @@ func (a *API) file(r *http.Request, c caller, need access) (store.File, error) {
 	f, err := a.cfg.Store.File(ctx, r.PathValue("file"))
 	if errors.Is(err, store.ErrNotFound) || err == nil && c.path != "" && c.path != f.Drop {
 		// Where the file is not there it is not told who may know that.
-		if c.key == nil && c.header == "" && c.path == "" && (!c.bare || !c.ids) {
+		if c.key == nil && c.header == "" && c.path == "" && (!need.byFile || !c.byFile() || !c.ids) {
 			return f, c.refuse()
 		}
 		return f, missing
@@ -160,7 +166,7 @@ func (a *API) file(r *http.Request, c caller, need access) (store.File, error) {
 		switch {
 		case c.header == f.Drop, c.key == nil && c.path == f.Drop:
 			return f, nil
-		case c.key == nil && c.header == "" && c.path == "" && c.bare:
+		case need.byFile && c.byFile():
 			return f, nil
 		}
 	}
@@ -176,6 +182,26 @@ func (a *API) file(r *http.Request, c caller, need access) (store.File, error) {
 		return f, c.refuse()
 	}
 	return f, nil
+}
+
+// item is the FileItem of f as the caller may see it (D5).
+func (a *API) item(ctx context.Context, c caller, f store.File) (fileJSON, error) {
+	j := fileItem(f)
+	switch {
+	case c.header == f.Drop, c.path == f.Drop, c.key != nil && c.key.ID == f.Uploader:
+		return j, nil
+	case c.key != nil:
+		d, err := a.cfg.Store.Drop(ctx, f.Drop)
+		if err != nil {
+			return j, err
+		}
+		held, err := a.held(ctx, c, d, nil)
+		if err != nil || slices.ContainsFunc(held, func(p string) bool { return p != dropDownload }) {
+			return j, err
+		}
+	}
+	j.Meta.DropZoneID, j.Meta.DropZoneCode = "", ""
+	return j, nil
 }
 
 // held returns all permissions that the caller holds on d, and on f where that is not nil, in a fixed order.

@@ -38,7 +38,7 @@ func (a *API) changes(w http.ResponseWriter, r *http.Request) error {
 	if c.header == "" && c.key != nil {
 		owner = c.key.ID
 	} else {
-		d, err := a.drop(r.Context(), c, access{dropList, true})
+		d, err := a.drop(r.Context(), c, access{permission: dropList, byID: true})
 		if err != nil {
 			return err
 		}

@@ -18,7 +18,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := a.file(r, c, access{fileDownload, true})
+	f, err := a.file(r, c, access{permission: fileDownload, byID: true, byFile: true})
 	if err != nil {
 		return err
 	}

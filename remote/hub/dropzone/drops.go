@@ -134,7 +134,7 @@ func (a *API) getDrop(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.drop(r.Context(), c, access{dropGet, true})
+	d, err := a.drop(r.Context(), c, access{permission: dropGet, byID: true})
 	if err != nil {
 		return err
 	}
@@ -174,7 +174,7 @@ func (a *API) updateDrop(w http.ResponseWriter, r *http.Request) error {
 	if err := web.ReadJSON(r, jsonLimit, &body); err != nil {
 		return err
 	}
-	d, err := a.drop(r.Context(), c, access{dropUpdate, false})
+	d, err := a.drop(r.Context(), c, access{permission: dropUpdate})
 	if err != nil {
 		return err
 	}
@@ -194,7 +194,7 @@ func (a *API) deleteDrop(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.drop(r.Context(), c, access{dropOwn, false})
+	d, err := a.drop(r.Context(), c, access{permission: dropOwn})
 	if err != nil {
 		return err
 	}
@@ -212,7 +212,7 @@ func (a *API) listFiles(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.drop(r.Context(), c, access{dropList, true})
+	d, err := a.drop(r.Context(), c, access{permission: dropList, byID: true})
 	if err != nil {
 		return err
 	}

@@ -14,11 +14,19 @@ func (a *API) getFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := a.file(r, c, access{fileGet, true})
+	f, err := a.file(r, c, access{permission: fileGet, byID: true, byFile: true})
 	if err != nil {
 		return err
 	}
-	return success(w, fileItem(f))
+	return a.answerFile(w, r, c, f)
+}
+
+func (a *API) answerFile(w http.ResponseWriter, r *http.Request, c caller, f store.File) error {
+	j, err := a.item(r.Context(), c, f)
+	if err != nil {
+		return err
+	}
+	return success(w, j)
 }
 
 func (a *API) deleteFile(w http.ResponseWriter, r *http.Request) error {
@@ -26,7 +34,7 @@ func (a *API) deleteFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := a.file(r, c, access{fileDelete, true})
+	f, err := a.file(r, c, access{permission: fileDelete, byID: true})
 	if err != nil {
 		return err
 	}
@@ -63,7 +71,7 @@ func (a *API) renameFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := a.file(r, c, access{fileOwn, true})
+	f, err := a.file(r, c, access{permission: fileOwn, byID: true})
 	if err != nil {
 		return err
 	}
@@ -71,7 +79,7 @@ func (a *API) renameFile(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	a.cfg.Feed.Notify()
-	return success(w, fileItem(f))
+	return a.answerFile(w, r, c, f)
 }
 
 // copyFile makes a further file of the same bytes, here or in another dropzone where the caller may upload.
@@ -84,7 +92,7 @@ func (a *API) copyFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	from, err := a.file(r, c, access{fileDownload, true})
+	from, err := a.file(r, c, access{permission: fileDownload, byID: true})
 	if err != nil {
 		return err
 	}
@@ -95,7 +103,7 @@ func (a *API) copyFile(w http.ResponseWriter, r *http.Request) error {
 	if to.path = body.DropzoneID; to.path == "" {
 		to.path = from.Drop
 	}
-	d, err := a.drop(r.Context(), to, access{dropUpload, true})
+	d, err := a.drop(r.Context(), to, access{permission: dropUpload, byID: true})
 	if err != nil {
 		return err
 	}

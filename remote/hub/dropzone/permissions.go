@@ -62,7 +62,7 @@ type subject struct {
 
 // dropSubject finds the dropzone that the request names.
 func (a *API) dropSubject(r *http.Request, c caller) (subject, error) {
-	d, err := a.drop(r.Context(), c, access{dropGrant, false})
+	d, err := a.drop(r.Context(), c, access{permission: dropGrant})
 	if err != nil {
 		return subject{}, err
 	}
@@ -72,7 +72,7 @@ func (a *API) dropSubject(r *http.Request, c caller) (subject, error) {
 
 // fileSubject finds the file that the request names.
 func (a *API) fileSubject(r *http.Request, c caller) (subject, error) {
-	f, err := a.file(r, c, access{fileGrant, false})
+	f, err := a.file(r, c, access{permission: fileGrant})
 	if err != nil {
 		return subject{}, err
 	}

@@ -51,7 +51,7 @@ func (a *API) postFiles(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	d, err := a.drop(r.Context(), c, access{dropUpload, true})
+	d, err := a.drop(r.Context(), c, access{permission: dropUpload, byID: true})
 	if err != nil {
 		return err
 	}
@@ -184,7 +184,7 @@ func (a *API) renewUpload(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	f, err := a.file(r, c, access{fileConfirm, true})
+	f, err := a.file(r, c, access{permission: fileConfirm, byID: true})
 	if err != nil {
 		return err
 	}
@@ -224,12 +224,12 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request) error {
 	if err := web.ReadJSON(r, confirmLimit, &body); err != nil {
 		return err
 	}
-	f, err := a.file(r, c, access{fileConfirm, true})
+	f, err := a.file(r, c, access{permission: fileConfirm, byID: true, byFile: true})
 	if err != nil {
 		return err
 	}
 	if !f.Pending() {
-		return success(w, fileItem(f))
+		return a.answerFile(w, r, c, f)
 	}
 	if body.Replaces != "" {
 		if err := a.mayReplace(r.Context(), c, f, body.Replaces); err != nil {
@@ -243,7 +243,7 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request) error {
 	if f, err = a.commit(r.Context(), f, etags, body.Replaces); err != nil {
 		return err
 	}
-	return success(w, fileItem(f))
+	return a.answerFile(w, r, c, f)
 }
 
 // commit makes the bytes of f an object and f a file.
