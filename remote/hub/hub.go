@@ -55,7 +55,8 @@ type Config struct {
 	Log         *logrus.Entry   // nil: nothing is logged
 	Now         func() time.Time
 
-	step func(name string) // called after each step of an upload; tests die in it
+	step                      func(name string) // called after each step of an upload; tests die in it
+	multipartMin, partSizeMin int64             // as in dropzone.Config; tests use small ones
 }
 
 // Hub is an open hub.
@@ -150,7 +151,7 @@ func (h *Hub) assemble(ctx context.Context, spool string) error {
 		}
 	}
 	api := dropzone.New(dropzone.Config{
-		Store: h.store, Objects: h.objects, LinkSecret: links,
+		Store: h.store, Objects: h.objects, LinkSecret: links, MultipartMin: h.cfg.multipartMin, PartSizeMin: h.cfg.partSizeMin,
 		PublicURL: h.cfg.PublicURL, BehindProxy: h.cfg.BehindProxy, NoIDAccess: h.cfg.IDAccess == IDRefused,
 		URLLifetime: h.cfg.URLLifetime, Grace: h.cfg.Grace, PartsGrace: h.cfg.PartsGrace, Spool: spool, Feed: h.feed,
 		Limiter: web.NewLimiter(h.cfg.Rate["dropzone"], h.cfg.BehindProxy, h.cfg.Now),

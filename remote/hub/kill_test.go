@@ -45,7 +45,7 @@ func serveChild(dir, die string) error {
 	var mu sync.Mutex
 	ctx := context.Background()
 	h, err := Open(ctx, Config{
-		DataDir: dir, Keys: []KeySpec{{Key: testKey, GBMonths: -1}},
+		DataDir: dir, Keys: []KeySpec{{Key: testKey, GBMonths: -1}}, multipartMin: 1 << 20, partSizeMin: 256 << 10,
 		step: func(step string) {
 			if step != name {
 				return
@@ -223,7 +223,7 @@ func afterwards(t *testing.T, dir string, files map[string]int) {
 }
 
 func TestH1H2KilledAtEachStep(t *testing.T) {
-	small, big := []byte("some bytes"), bigBody(64<<20+1)
+	small, big := []byte("some bytes"), bigBody(1<<20+1) // five parts
 	for _, c := range []struct {
 		die  string
 		body []byte

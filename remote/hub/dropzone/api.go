@@ -30,11 +30,13 @@ type Config struct {
 	URLLifetime time.Duration
 	Grace       time.Duration // from the end of a URL to the end of its reservation
 	PartsGrace  time.Duration // the same for uploads in parts, which may go on later
-	Spool       string        // directory for form uploads; "" is the system's
-	Feed        *Feed
-	Limiter     *web.Limiter // nil: none
-	Now         func() time.Time
-	Log         *logrus.Entry
+	// MultipartMin is the least size of an upload in parts, PartSizeMin that of a part, in bytes; 0: 64 and 16 MiB.
+	MultipartMin, PartSizeMin int64
+	Spool                     string // directory for form uploads; "" is the system's
+	Feed                      *Feed
+	Limiter                   *web.Limiter // nil: none
+	Now                       func() time.Time
+	Log                       *logrus.Entry
 	// Step is called with the name of a step that is done; nil: nothing. Tests die in it.
 	Step func(name string)
 	// Sweep gives back what is stale, asked for before an upload is refused for want of space.
@@ -54,6 +56,12 @@ type API struct {
 func New(cfg Config) *API {
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
+	}
+	if cfg.MultipartMin == 0 {
+		cfg.MultipartMin = multipartMin
+	}
+	if cfg.PartSizeMin == 0 {
+		cfg.PartSizeMin = partSizeMin
 	}
 	a := &API{cfg: cfg, links: newSealer(cfg.LinkSecret)}
 	a.mux = web.NewMux(a.fail)

@@ -67,8 +67,8 @@ func (a *API) postFiles(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	f.ID = store.NewID(20)
-	if body.Multipart && f.Size >= multipartMin {
-		f.PartSize = partSize(f.Size)
+	if body.Multipart && f.Size >= a.cfg.MultipartMin {
+		f.PartSize = a.partSize(f.Size)
 	}
 	if f, err = a.reserve(r.Context(), c, d, f); err != nil {
 		return err
@@ -76,11 +76,14 @@ func (a *API) postFiles(w http.ResponseWriter, r *http.Request) error {
 	return a.answerUpload(w, r, f, nil)
 }
 
-// partSize is the smallest whole number of MiB from partSizeMin that needs no more than partsMax parts.
-func partSize(size int64) int64 {
+// partSize is the smallest whole number of MiB, or PartSizeMin, that needs no more than partsMax parts.
+func (a *API) partSize(size int64) int64 {
 	const mib = 1 << 20
 	need := (size + partsMax - 1) / partsMax
-	return max((need+mib-1)/mib*mib, partSizeMin)
+	if need <= a.cfg.PartSizeMin {
+		return a.cfg.PartSizeMin
+	}
+	return (need + mib - 1) / mib * mib
 }
 
 // reserve takes the space for f in d (D4). Where there is none, what is stale is given back first.
