@@ -418,3 +418,26 @@ func (w *writer) check(t *testing.T, hub *child) {
 		}
 	}
 }
+
+func TestH1H2KilledInACopy(t *testing.T) {
+	dir := t.TempDir()
+	hub := startChild(t, dir, "copy.linked:1")
+	drop := hub.newDrop()
+	st, ok := hub.begin(drop, "first", 3)
+	if !ok || !hub.send(st, []byte("abc")) || !hub.confirm(st.FileID) {
+		t.Fatal("the first file was not taken")
+	}
+	var f struct {
+		ID string `json:"_id"`
+	}
+	if hub.json("POST", "/api/v1/files/"+st.FileID+"/copy", map[string]any{"name": "copy"}, &f) {
+		t.Fatal("the hub did not die")
+	}
+	_ = hub.cmd.Wait()
+	hub = startChild(t, dir, "")
+	if !hub.json("POST", "/api/v1/files/"+st.FileID+"/copy", map[string]any{"name": "copy"}, &f) {
+		t.Fatal("no copy")
+	}
+	hub.kill()
+	afterwards(t, dir, map[string]int{st.FileID: 3, f.ID: 3})
+}

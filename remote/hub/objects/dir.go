@@ -129,6 +129,7 @@ func (d *Dir) Copy(_ context.Context, from, to string) error {
 			return err
 		}
 	}
+	d.cfg.Step("copy.linked")
 	return syncDir(filepath.Dir(dst))
 }
 

@@ -28,6 +28,7 @@
 //	commit.renamed  objects/KK/KEY, no metadata yet; parts remain   Commit answers the object as it is; else it is given up
 //	                                                                with its row and removed as garbage
 //	commit.synced   the same
+//	copy.linked     objects/KK/KEY of a file that is pending        it goes with its row; the copy is asked for anew
 //
 // After the metadata is durable the parts are left over: Cleanup removes them, or Sweep.
 //

@@ -2,6 +2,8 @@ package objects
 
 import (
 	"context"
+	"crypto/md5" // the size of an ETag that is one
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -218,11 +220,24 @@ func (s *S3) stat(ctx context.Context, name string, size int64) (Object, error) 
 	if info.Size != size {
 		return Object{}, ErrMismatch
 	}
-	o := Object{Size: size, ETag: strings.Trim(info.ETag, `"`)}
-	if len(o.ETag) == 32 {
-		o.MD5 = strings.ToLower(o.ETag)
+	etag := strings.Trim(info.ETag, `"`)
+	return Object{Size: size, ETag: etag, MD5: md5Of(etag, info.Metadata)}, nil
+}
+
+// md5Of returns the MD5 that an ETag is, "" where it is none: of an object made of parts, or encrypted with a key that is
+// not the store's own, it is something else that may look like one.
+func md5Of(etag string, header http.Header) string {
+	etag = strings.ToLower(etag)
+	if raw, err := hex.DecodeString(etag); err != nil || len(raw) != md5.Size {
+		return ""
 	}
-	return o, nil
+	if sse := header.Get("X-Amz-Server-Side-Encryption"); sse != "" && sse != "AES256" {
+		return ""
+	}
+	if header.Get("X-Amz-Server-Side-Encryption-Customer-Algorithm") != "" {
+		return ""
+	}
+	return etag
 }
 
 // gone tells whether an error of S3 means that there is no such object or upload.
