@@ -422,14 +422,21 @@ func (d *Disk) handleDrop(ctx context.Context, c control.Call) (any, error) {
 	return out, nil
 }
 
+// listWait bounds how long a list of drops waits for the service; without it what is known is shown.
+const listWait = 5 * time.Second
+
 // dropChange does what a request asks of one account.
 func dropChange(ctx context.Context, r *cache.Replica, q control.DropRequest) error {
 	switch q.Do {
 	case "list":
+		ctx, cancel := context.WithTimeout(ctx, listWait)
+		defer cancel()
+		if err := r.Refresh(ctx, cache.RootIno); remote.KindOf(err) == remote.ErrCredentials {
+			return err
+		}
 		return nil
 	case "create":
-		_, err := r.CreateDrop(ctx, q.Name, remote.DropSpec{Name: q.Name, GB: q.GB, Days: q.Days})
-		return err
+		return createDrop(ctx, r, q)
 	case "extend":
 		return r.ExtendDrop(ctx, q.Name, q.GB, q.Days)
 	case "add":
@@ -441,6 +448,28 @@ func dropChange(ctx context.Context, r *cache.Replica, q control.DropRequest) er
 	default:
 		return fail.New(fail.Usage, "drop", fmt.Sprintf("%q is not known", q.Do))
 	}
+}
+
+// createDrop makes a drop and waits until the service has it. One that it refuses is not kept; while it cannot be reached
+// the drop is there and made later.
+func createDrop(ctx context.Context, r *cache.Replica, q control.DropRequest) error {
+	a, err := r.CreateDrop(ctx, q.Name, remote.DropSpec{Name: q.Name, GB: q.GB, Days: q.Days})
+	if err != nil {
+		return err
+	}
+	err = r.Sync(ctx, []cache.Ino{a.Ino})
+	var refused *cache.SyncError
+	switch {
+	case errors.As(err, &refused) && len(refused.Ops) > 0:
+		why := fail.New(fail.Failed, "drop create "+q.Name, refused.Ops[0].Err)
+		if err := r.ForgetDrop(ctx, q.Name); err != nil {
+			return errors.Join(why, err)
+		}
+		return why
+	case errors.Is(err, cache.ErrOffline):
+		return nil
+	}
+	return err
 }
 
 // statePath is the state directory of an account.

@@ -221,6 +221,7 @@ func mountFailure(what string, err error) error {
 	if f.Hint != "" {
 		return f
 	}
+	f.Why = strings.TrimPrefix(f.Why, what+": ")
 	switch {
 	case errors.Is(err, platform.ErrNoDevice), errors.Is(err, platform.ErrNoHelper):
 		// The platform's own words end with what to do, in brackets.
