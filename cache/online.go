@@ -11,7 +11,7 @@ import (
 // offline tells whether the service was last found unreachable.
 func (r *Replica) offline() bool { return !r.queue.Online() }
 
-// observe learns from a request's outcome whether the service can be reached.
+// observe learns from a request's outcome whether the service can be reached: a failure has it probed.
 func (r *Replica) observe(err error) {
 	if err == nil || errors.Is(err, context.Canceled) || errors.Is(err, ErrOffline) {
 		return
@@ -21,7 +21,7 @@ func (r *Replica) observe(err error) {
 		r.mu.Lock()
 		r.offlineWhy = err.Error()
 		r.mu.Unlock()
-		r.queue.SetOnline(false) // its probes bring it back
+		r.queue.Suspect()
 	}
 }
 

@@ -238,6 +238,19 @@ func (q *Queue) SetOnline(online bool) {
 	q.signal()
 }
 
+// Suspect tells the queue that a request found the service unreachable. It goes offline when a probe finds it so too:
+// one answer that was lost is no outage. Without Config.Probe it goes offline at once.
+func (q *Queue) Suspect() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.cfg.Probe == nil {
+		q.setOnlineLocked(false)
+	} else {
+		q.suspect = q.online
+	}
+	q.signal()
+}
+
 // setOnlineLocked reports whether that is new. Coming back ends every back-off, for what failed may have failed
 // because of the network alone.
 func (q *Queue) setOnlineLocked(online bool) bool {

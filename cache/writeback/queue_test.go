@@ -546,3 +546,34 @@ func TestClassify(t *testing.T) {
 		}
 	}
 }
+
+// TestSuspect: a request that failed elsewhere makes the queue offline only where a probe fails too.
+func TestSuspect(t *testing.T) {
+	for _, reachable := range []bool{true, false} {
+		synctest.Test(t, func(t *testing.T) {
+			told := 0
+			q := New(Config{
+				Do: func(context.Context, Key) error { return nil },
+				Probe: func(context.Context) error {
+					if reachable {
+						return nil
+					}
+					return errors.New("no answer")
+				},
+				OnOnline: func(bool) { told++ },
+			})
+			ctx, cancel := context.WithCancel(t.Context())
+			done := make(chan error, 1)
+			go func() { done <- q.Run(ctx) }()
+			q.Suspect()
+			synctest.Wait()
+			if q.Online() != reachable || (told > 0) == reachable {
+				t.Errorf("reachable %v: online %v, told %d times", reachable, q.Online(), told)
+			}
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
