@@ -61,7 +61,8 @@ func benchmark(ctx context.Context, c config, jsonFile string) error {
 
 // config is one run.
 type config struct {
-	bin    string   // directory of the programs: dropfs, loopback, rclone, versitygw
+	bin    string   // directory of dropfs and loopback
+	peers  string   // directory of rclone and versitygw; "" for without
 	dir    string   // directory below which everything happens
 	rounds int      // how often each thing is measured
 	short  bool     // tiny sizes and no pauses
@@ -96,11 +97,12 @@ func sizesOf(short, link bool) sizes {
 // parse reads the command line.
 func parse(args []string) (c config, jsonFile string, err error) {
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
-	f.StringVar(&c.bin, "bin", "bin", "the programs are in `DIR`")
+	f.StringVar(&c.bin, "bin", "bin", "dropfs and loopback are in `DIR`")
+	f.StringVar(&c.peers, "peers", "", "rclone and versitygw are in `DIR`; without them")
 	f.StringVar(&c.dir, "dir", os.TempDir(), "work below `DIR`, on the disk that is measured")
 	f.IntVar(&c.rounds, "n", 0, "measure `N` times (5, or 1 with -short)")
 	f.BoolVar(&c.short, "short", false, "tiny sizes: whether it works, not how fast it is")
-	f.BoolVar(&c.link, "link", false, fmt.Sprintf("servers are behind a link of %v there and back and %d MB/s", linkDelay, linkRate/1e6))
+	f.BoolVar(&c.link, "link", false, fmt.Sprintf("servers are behind a link of %v there and back and %d MB/s", linkDelay, linkRate/1_000_000))
 	rows := f.String("rows", "", "only the rows `ID,…`: "+strings.Join(rowIDs(), " "))
 	sides := f.String("sides", "", "only the sides `NAME,…`: "+strings.Join(sideNames(), " "))
 	f.StringVar(&jsonFile, "json", "", "write every figure into `FILE`")
@@ -123,11 +125,15 @@ func parse(args []string) (c config, jsonFile string, err error) {
 		return c, "", err
 	}
 	c.sizes = sizesOf(c.short, c.link)
-	if c.bin, err = filepath.Abs(c.bin); err != nil {
-		return c, "", err
+	for _, dir := range []*string{&c.bin, &c.peers, &c.dir} {
+		if *dir == "" {
+			continue
+		}
+		if *dir, err = filepath.Abs(*dir); err != nil {
+			return c, "", err
+		}
 	}
-	c.dir, err = filepath.Abs(c.dir)
-	return c, jsonFile, err
+	return c, jsonFile, nil
 }
 
 // choose reads a list of names, each of which must be known.
@@ -145,4 +151,6 @@ func choose(what, text string, known []string) ([]string, error) {
 }
 
 // wants tells whether a name was chosen, or nothing was.
-func wants(chosen []string, name string) bool { return len(chosen) == 0 || slices.Contains(chosen, name) }
+func wants(chosen []string, name string) bool {
+	return len(chosen) == 0 || slices.Contains(chosen, name)
+}

@@ -78,4 +78,6 @@ func runWork(args []string, out io.Writer) error {
 func per(n int, since time.Time) float64 { return float64(n) / time.Since(since).Seconds() }
 
 // megabytes is a rate in millions of bytes a second.
-func megabytes(n int64, since time.Time) float64 { return float64(n) / 1e6 / time.Since(since).Seconds() }
+func megabytes(n int64, since time.Time) float64 {
+	return float64(n) / 1e6 / time.Since(since).Seconds()
+}

@@ -73,8 +73,8 @@ func readBig(t task) (figures, error) {
 		return nil, err
 	}
 	defer f.Close()
-	buf := make([]byte, page) // so that a short read never crosses a block of the pattern
-	if err := pass(f, t.Bytes, buf, pattern(block)); err != nil {
+	buf, want := make([]byte, page), pattern(block)
+	if err := pass(f, t.Bytes, buf, append(want, want[:page]...)); err != nil { // longer by a read that crosses a block
 		return nil, err
 	}
 	buf = make([]byte, block)

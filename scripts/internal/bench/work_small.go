@@ -17,6 +17,7 @@ func smallDir(t task, i int) string { return filepath.Join(t.Dir, fmt.Sprintf("d
 func smallName(t task, i int) string {
 	return filepath.Join(smallDir(t, i), fmt.Sprintf("file-%05d.txt", i))
 }
+
 func renamedName(t task, i int) string {
 	return filepath.Join(smallDir(t, i), fmt.Sprintf("renamed-%05d.txt", i))
 }
