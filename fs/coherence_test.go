@@ -171,7 +171,7 @@ func TestManyEntries(t *testing.T) {
 	if os.Getenv("DROPFS_LONG") != "" {
 		n = 100000
 	}
-	d := startDaemon(t, daemonSpec{})
+	d := startDaemon(t, daemonSpec{Quiet: true})
 	dir := d.path("many")
 	must(t, os.Mkdir(dir, 0o755))
 	for i := range n {

@@ -39,7 +39,7 @@ type daemonSpec struct {
 	AllowOther bool
 	Flush      bool
 	Debug      bool
-	NoFeed     bool // the service tells nothing of its own
+	Quiet      bool // nothing is sent
 }
 
 // order is one line to the daemon.
@@ -89,16 +89,18 @@ func serve(text string) error {
 		l.SetLevel(logrus.DebugLevel)
 	}
 	d.log = logrus.NewEntry(l)
-	caps := remotetest.AllCaps()
-	caps.Changes = !d.spec.NoFeed
-	d.fake = remotetest.NewFake(remotetest.FakeConfig{Caps: &caps})
+	d.fake = remotetest.NewFake(remotetest.FakeConfig{})
 	d.home = d.fake.MakeDrop(remote.DropSpec{Name: "home", GB: 100, Days: 30}).ID
 
 	ctx, stop := context.WithCancel(context.Background())
 	defer stop()
 	var err error
+	delay := 50 * time.Millisecond
+	if d.spec.Quiet {
+		delay = time.Hour
+	}
 	d.replica, err = cache.Open(ctx, cache.Config{
-		Account: "test", Dir: d.spec.Dir, Service: d.fake, Host: "here", WriteDelay: 50 * time.Millisecond,
+		Account: "test", Dir: d.spec.Dir, Service: d.fake, Host: "here", WriteDelay: delay,
 		UndeleteWindow: -1, Drops: map[string]remote.DropID{"home": d.home}, Classify: vfs.Classify, Log: d.log,
 		UID: uint32(os.Getuid()), GID: uint32(os.Getgid()),
 	})

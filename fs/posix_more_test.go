@@ -239,7 +239,7 @@ def call(name, *args):
     if getattr(libc, name)(*args) < 0:
         e = ctypes.get_errno()
         print(name, os.strerror(e)); sys.exit(1)
-for i in range(300):
+for i in range(100):
     a, b = (d + "/a%d" % i).encode(), (d + "/b%d" % i).encode()
     fd = libc.open(a, os.O_CREAT | os.O_RDWR, 0o644)
     if fd < 0: print("open", os.strerror(ctypes.get_errno())); sys.exit(1)

@@ -651,7 +651,7 @@ func listFD(t *testing.T, fd, n int) (names []string, end bool) {
 }
 
 func ruleReaddirChange(t *testing.T, dir string) {
-	const stay = 500
+	const stay = 150
 	for i := range stay {
 		write(t, filepath.Join(dir, fmt.Sprintf("stay%03d", i)), "")
 		write(t, filepath.Join(dir, fmt.Sprintf("go%03d", i)), "")
