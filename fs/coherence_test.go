@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 	"time"
 
@@ -164,6 +165,37 @@ func TestF5UnmountReleasesWhatIsOpen(t *testing.T) {
 	must(t, platform.Unmount(d.dir, true))
 	must(t, f.Close())
 	eventually(t, "the upload", func() bool { d.do(order{Do: "sync"}); return d.do(order{Do: "get", Name: "open"}) == "written" })
+}
+
+// Whoever rewrites a file alone while it is being sent never meets himself as somebody else.
+func TestRewritingAloneMakesNoConflict(t *testing.T) {
+	if why := brokenBelow["rewriting alone"]; why != "" && os.Getenv("DROPFS_BROKEN") == "" {
+		t.Skip(why)
+	}
+	d := startDaemon(t, daemonSpec{})
+	var wg sync.WaitGroup
+	for w := range 4 {
+		wg.Go(func() {
+			for i := range 300 {
+				if err := os.WriteFile(d.path(fmt.Sprintf("f%d-%d", w, i%7)), fmt.Appendf(nil, "%d", i), 0o644); err != nil {
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	d.do(order{Do: "sync"})
+	if got := listed(t, d.dir); len(got) != 28 {
+		t.Errorf("%d entries, want 28: %q", len(got), got)
+	}
+	for w := range 4 {
+		for k := range 7 {
+			name := fmt.Sprintf("f%d-%d", w, k)
+			if here, there := content(d.path(name)), d.do(order{Do: "get", Name: name}); here != there {
+				t.Errorf("%s: %q here, %q on the service", name, here, there)
+			}
+		}
+	}
 }
 
 func TestManyEntries(t *testing.T) {
