@@ -17,11 +17,13 @@ var ErrVersion = errors.New("index was written by a later version of dropfs")
 
 // DB is an open index. All methods may be called at the same time.
 type DB struct {
+	// writeMu is held over each commit, for SQLite has one writer: who waits for another's sync waits here, and not
+	// polling inside SQLite with mu held, which would keep readers waiting too.
+	writeMu  sync.Mutex
+	syncConn *sqlite.Conn // guarded by writeMu: commits with synchronous=FULL
+
 	mu   sync.Mutex
 	conn *sqlite.Conn // guarded by mu
-
-	syncMu   sync.Mutex
-	syncConn *sqlite.Conn // guarded by syncMu: commits with synchronous=FULL
 
 	flushMu  sync.Mutex
 	flushing *flush // the one under way, guarded by flushMu
@@ -127,6 +129,8 @@ func (db *DB) Read(fn func(*Tx) error) error {
 
 // Write runs fn in one transaction: all of it is kept, or, where fn fails or panics, nothing.
 func (db *DB) Write(fn func(*Tx) error) (err error) {
+	db.writeMu.Lock()
+	defer db.writeMu.Unlock()
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	end, err := sqlitex.ImmediateTransaction(db.conn)
@@ -174,8 +178,8 @@ func (db *DB) startFlush() {
 }
 
 func (db *DB) commitFull() error {
-	db.syncMu.Lock()
-	defer db.syncMu.Unlock()
+	db.writeMu.Lock()
+	defer db.writeMu.Unlock()
 	err := sqlitex.Execute(db.syncConn,
 		"INSERT INTO meta(key, value) VALUES('flush', ?) ON CONFLICT(key) DO UPDATE SET value = excluded.value",
 		&sqlitex.ExecOptions{Args: []any{time.Now().UnixNano()}})

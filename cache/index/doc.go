@@ -12,6 +12,6 @@
 //	I3: an entry has an id that survives renames; what the service holds for it is bound to that id, not to its path.
 //	I4: Flush returns only after everything committed before it was called is on the disk; many callers share one sync.
 //
-// Locks: DB.mu guards the one connection; nothing else is taken under it. A function given to Read or Write must not
-// wait for anything.
+// Locks: DB.writeMu, then DB.mu, which guards the one connection that reads and writes; nothing else is taken under them.
+// A function given to Read or Write must not wait for anything.
 package index
