@@ -462,7 +462,7 @@ func createDrop(ctx context.Context, r *cache.Replica, q control.DropRequest) er
 	switch {
 	case errors.As(err, &refused) && len(refused.Ops) > 0:
 		why := fail.New(fail.Failed, "drop create "+q.Name, refused.Ops[0].Err)
-		if err := r.ForgetDrop(ctx, q.Name); err != nil {
+		if err := r.Rmdir(ctx, cache.RootIno, q.Name); err != nil {
 			return errors.Join(why, err)
 		}
 		return why
