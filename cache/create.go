@@ -265,6 +265,7 @@ func (r *Replica) Link(ctx context.Context, ino, parent Ino, name string) (Attr,
 	if err := r.ready(ctx, parent); err != nil {
 		return Attr{}, err
 	}
+	since := r.epochs()
 	var n index.Node
 	err := r.write(func(t *txn) error {
 		dir, err := t.vacant(parent, name)
@@ -303,7 +304,7 @@ func (r *Replica) Link(ctx context.Context, ino, parent Ino, name string) (Attr,
 	if err != nil {
 		return Attr{}, err
 	}
-	return r.attr(n), nil
+	return r.attrAt(n, &since), nil
 }
 
 func (t *txn) mayLink(n index.Node, parent int64, name string) error {

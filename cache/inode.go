@@ -343,6 +343,7 @@ func (in *inode) settle(closed bool) error {
 	if err == nil {
 		in.stale = false
 		in.open = in.open && !closed
+		in.r.settled[stripe(in.ino)].Add(1)
 	}
 	return err
 }
@@ -366,7 +367,8 @@ func (in *inode) keepExtents() error {
 	})
 }
 
-// release takes one user away. The last writer's going stores what was written; the last user's closes the file.
+// release takes one user away. The last writer's going stores what was written; the last user's closes the file. Until the
+// index has all of it the inode can be found: who looks for it and finds none may believe the index.
 func (in *inode) release(writer bool) error {
 	r := in.r
 	in.mu.Lock()
@@ -375,18 +377,22 @@ func (in *inode) release(writer bool) error {
 		in.writers--
 	}
 	lastWriter := writer && in.writers == 0
-	in.opens--
-	last := in.opens == 0
+	last := in.opens == 1
+	r.mu.Unlock()
+	var err error
+	if lastWriter || last {
+		err = in.settle(true)
+	}
 	if last {
+		err = errors.Join(err, in.keepExtents())
+	}
+	r.mu.Lock()
+	in.opens--
+	if last = in.opens == 0; last { // nobody came meanwhile
 		delete(r.open, in.ino)
 	}
 	r.mu.Unlock()
-	var err error
-	if lastWriter {
-		err = in.settle(true)
-	}
 	if last && in.file != nil {
-		err = errors.Join(err, in.settle(true), in.keepExtents())
 		in.file.Release()
 		in.file = nil
 	}

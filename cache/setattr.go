@@ -27,6 +27,7 @@ func (r *Replica) SetAttr(ctx context.Context, ino Ino, s SetAttr) (Attr, error)
 		in.mu.Lock()
 		defer in.mu.Unlock()
 	}
+	since := r.epochs()
 	var n index.Node
 	err := r.write(func(t *txn) (err error) {
 		if n, err = t.node(ino); err != nil {
@@ -59,7 +60,7 @@ func (r *Replica) SetAttr(ctx context.Context, ino Ino, s SetAttr) (Attr, error)
 		}
 	}
 	if in == nil {
-		return r.attr(n), nil
+		return r.attrAt(n, &since), nil
 	}
 	a := indexAttr(n)
 	in.overlayLocked(&a)

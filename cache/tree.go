@@ -19,6 +19,7 @@ func (r *Replica) Lookup(ctx context.Context, parent Ino, name string) (Attr, er
 	if err := r.ready(ctx, parent); err != nil {
 		return Attr{}, err
 	}
+	since := r.epochs()
 	var n index.Node
 	err := r.read(func(t *txn) (err error) {
 		n, err = t.child(parent, name)
@@ -27,7 +28,7 @@ func (r *Replica) Lookup(ctx context.Context, parent Ino, name string) (Attr, er
 	if err != nil {
 		return Attr{}, err
 	}
-	return r.attr(n), nil
+	return r.attrAt(n, &since), nil
 }
 
 // child finds the inode of a name.
@@ -47,6 +48,7 @@ func (t *txn) child(parent Ino, name string) (index.Node, error) {
 
 // GetAttr tells the attributes of an inode, also of one without a name that is open or not yet forgotten.
 func (r *Replica) GetAttr(_ context.Context, ino Ino) (Attr, error) {
+	since := r.epochs()
 	var n index.Node
 	err := r.read(func(t *txn) (err error) {
 		n, err = t.node(ino)
@@ -55,7 +57,7 @@ func (r *Replica) GetAttr(_ context.Context, ino Ino) (Attr, error) {
 	if err != nil {
 		return Attr{}, err
 	}
-	return r.attr(n), nil
+	return r.attrAt(n, &since), nil
 }
 
 // ReadDir lists up to limit entries behind the cookie after (0: from the first), in the order of cookies, without "."
@@ -67,6 +69,7 @@ func (r *Replica) ReadDir(ctx context.Context, ino Ino, after uint64, limit int)
 	if after == 0 {
 		r.use(ino)
 	}
+	since := r.epochs()
 	var listed []index.Listed
 	err := r.read(func(t *txn) error {
 		if after == 0 {
@@ -83,7 +86,7 @@ func (r *Replica) ReadDir(ctx context.Context, ino Ino, after uint64, limit int)
 	}
 	out := make([]DirEntry, len(listed))
 	for i, l := range listed {
-		out[i] = DirEntry{Name: l.Name, Cookie: uint64(l.ID) + firstCookie, Attr: r.attr(l.Node)}
+		out[i] = DirEntry{Name: l.Name, Cookie: uint64(l.ID) + firstCookie, Attr: r.attrAt(l.Node, &since)}
 	}
 	return out, nil
 }
@@ -130,6 +133,42 @@ func (r *Replica) Resolve(ctx context.Context, path string) (Attr, error) {
 		a, err = r.Lookup(ctx, a.Ino, name)
 	}
 	return a, err
+}
+
+// stripes is how many counters there are of files that were settled.
+const stripes = 64
+
+func stripe(ino Ino) int { return int(ino % stripes) }
+
+// epochs are these counters at one moment.
+type epochs [stripes]int64
+
+func (r *Replica) epochs() (e epochs) {
+	for i := range e {
+		e[i] = r.settled[i].Load()
+	}
+	return e
+}
+
+// attrAt makes what stat tells of n, which was read from the index after since was taken. Of a file that was settled in
+// between n is too old, and the open file may be gone already: it is read again.
+func (r *Replica) attrAt(n index.Node, since *epochs) Attr {
+	a := r.attr(n)
+	if !isFile(n.Mode) {
+		return a
+	}
+	counter := &r.settled[stripe(Ino(n.Ino))]
+	for seen := since[stripe(Ino(n.Ino))]; counter.Load() != seen; a = r.attr(n) {
+		seen = counter.Load()
+		err := r.read(func(t *txn) (err error) {
+			n, err = t.node(Ino(n.Ino))
+			return err
+		})
+		if err != nil {
+			return a // removed meanwhile: what it was
+		}
+	}
+	return a
 }
 
 // attr makes what stat tells of n, with what an open file knows better.
