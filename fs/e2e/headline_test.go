@@ -123,7 +123,7 @@ func useGit(_ *testing.T, m *machine, src, dir string) {
 	m.sh(4*time.Minute, dir, `
 		mkdir git; cd git
 		git init -q -b main .
-		cp -r "`+src+`/cache" "`+src+`/remote" "`+src+`/main.go" .
+		cp -r "`+src+`/cache" "`+src+`/main.go" .
 		mkdir bin; printf '#!/bin/sh\n' > bin/tool; chmod 755 bin/tool; ln -s tool bin/alias
 		git add -A; git commit -q -m one
 		test -z "$(git status --porcelain)"
@@ -161,7 +161,7 @@ func useSQLite(t *testing.T, m *machine, _, dir string) {
 func useVim(t *testing.T, m *machine, _, dir string) {
 	m.sh(time.Minute, dir, `mkdir vim; printf 'one\ntwo\nthree\n' > vim/text; chmod 640 vim/text
 		for n in 1 2 3; do vim -es -u NONE -i NONE -c "%s/two/two$n/" -c wq vim/text; done
-		vim -es -u NONE -i NONE -c 'set backup writebackup backupcopy=no' -c 'normal Goend' -c wq vim/text
+		vim -es -u NONE -i NONE -c 'set backup backupskip= backupcopy=no' -c 'normal Goend' -c wq vim/text
 		test "$(stat -c %a vim/text)" = 640`)
 	if got := m.tool(patience, dir, "cat", "vim/text"); got != "one\ntwo321\nthree\nend\n" {
 		t.Errorf("text is %q", got)
