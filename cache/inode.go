@@ -290,12 +290,7 @@ func (r *Replica) source(ino Ino) (content.Fetch, error) {
 		return nil, err
 	}
 	return func(ctx context.Context, off, n int64) (io.ReadCloser, error) {
-		if r.offline() {
-			return nil, ErrOffline
-		}
-		body, err := r.cfg.Service.Fetch(ctx, a, off, n)
-		r.observe(err)
-		return body, err
+		return r.fetch(ctx, func(ctx context.Context) (io.ReadCloser, error) { return r.cfg.Service.Fetch(ctx, a, off, n) })
 	}, nil
 }
 

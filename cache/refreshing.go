@@ -56,7 +56,7 @@ func (r *Replica) waitShared(ctx context.Context, key string, fn func(context.Co
 	ch := r.lists.DoChan(key, func() (any, error) {
 		own, cancel := context.WithTimeout(r.workCtx, listTimeout)
 		defer cancel()
-		return nil, fn(own)
+		return nil, r.watched(own, fn)
 	})
 	select {
 	case <-ctx.Done():
@@ -421,7 +421,7 @@ func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *r
 				dirs = append(dirs, dir{e.Node.Ino, path})
 			default:
 				op, sends := queued[e.ID]
-				l, err := t.local(e, path, bound, op, sends)
+				l, err := t.local(e, path, bound, op, sends, known, in.Assets)
 				if err != nil {
 					return err
 				}
@@ -432,7 +432,7 @@ func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *r
 	return nil
 }
 
-func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, op index.Op, queued bool) (refresh.Local, error) {
+func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, op index.Op, queued bool, known map[remote.AssetID]index.Asset, heard []remote.Asset) (refresh.Local, error) {
 	l := refresh.Local{Entry: e.ID, Wire: refresh.EncodePath(path), Chg: e.Node.Chg, Size: e.Node.Size}
 	if b, ok := bound[e.ID]; ok && b.Chg == e.Node.Chg {
 		l.MD5 = b.Remote.MD5
@@ -453,6 +453,13 @@ func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, 
 		}
 		if sg, ok := uploadOf(op); ok {
 			l.Upload = sg.Upload.ID
+		}
+		if sg, ok := copyingOf(op); ok {
+			for _, a := range heard {
+				if _, old := known[a.ID]; !old && sg.Copying.is(a) {
+					l.Upload = a.ID
+				}
+			}
 		}
 	}
 	return l, nil
