@@ -28,6 +28,8 @@ func runHelper(name string, args []string) error {
 	switch name {
 	case "snapshot":
 		return snapshotHelper(args[0], os.Stdout)
+	case "writer":
+		return writerHelper(args)
 	}
 	return fmt.Errorf("no helper %q", name)
 }
