@@ -19,7 +19,7 @@ import (
 const (
 	commandTimeout = time.Minute            // of a command that should answer at once
 	startTimeout   = 30 * time.Second       // until a server or a disk answers
-	endTimeout     = 20 * time.Second       // until a daemon that was told to end has ended
+	endTimeout     = 15 * time.Second       // until a daemon that was told to end has ended
 	lookEvery      = 20 * time.Millisecond  // how often something that takes time is looked at
 	settleEvery    = 100 * time.Millisecond // the same, of sending
 )

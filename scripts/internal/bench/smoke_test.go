@@ -27,26 +27,38 @@ func needMounts(t *testing.T) {
 	}
 }
 
-// programs builds what the sides run.
+// binEnv names a directory with programs that are built already.
+const binEnv = "DROPFS_BENCH_BIN"
+
+// programs builds what the sides run, in the way of the other tests, whose build cache it shares.
 func programs(t *testing.T) string {
 	t.Helper()
+	if bin := os.Getenv(binEnv); bin != "" {
+		return bin
+	}
 	bin := t.TempDir()
 	for name, pkg := range map[string]string{"dropfs": "dropfs", "loopback": "dropfs/scripts/internal/loopback"} {
-		cmd := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, name), pkg)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
+		if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", filepath.Join(bin, name), pkg).CombinedOutput(); err != nil {
 			t.Fatalf("build %s: %v\n%s", pkg, err, out)
 		}
 	}
 	return bin
 }
 
-// TestSmoke runs everything in its shortest form: each side has a figure for each row that is meant for it, and nothing is
-// left mounted, running or behind (B1).
+// TestSmoke holds that the whole program works, in its shortest form.
 func TestSmoke(t *testing.T) {
 	needMounts(t)
+	bin := programs(t)
+	t.Run("all", func(t *testing.T) { smokeAll(t, bin) })
+	t.Run("link", func(t *testing.T) { smokeLink(t, bin) })
+	t.Run("interrupt", func(t *testing.T) { smokeInterrupt(t, bin) })
+}
+
+// smokeAll runs everything: each side has a figure for each row that is meant for it, and nothing is
+// left mounted, running or behind (B1).
+func smokeAll(t *testing.T, bin string) {
 	dir := t.TempDir()
-	c := config{bin: programs(t), dir: dir, rounds: 1, short: true, sizes: sizesOf(true, false), log: t.Logf}
+	c := config{bin: bin, dir: dir, rounds: 1, short: true, sizes: sizesOf(true, false), log: t.Logf}
 	r, err := run(t.Context(), c)
 	if err != nil {
 		t.Fatal(err)
@@ -105,11 +117,10 @@ func stillThere(t *testing.T, dir string) {
 	}
 }
 
-// TestSmokeLink holds that what goes over the link pays for it.
-func TestSmokeLink(t *testing.T) {
-	needMounts(t)
+// smokeLink holds that what goes over the link pays for it.
+func smokeLink(t *testing.T, bin string) {
 	c := config{
-		bin: programs(t), dir: t.TempDir(), rounds: 1, short: true, link: true, sizes: sizesOf(true, true), log: t.Logf,
+		bin: bin, dir: t.TempDir(), rounds: 1, short: true, link: true, sizes: sizesOf(true, true), log: t.Logf,
 		rows: []string{rowColdFirst, rowColdRead},
 	}
 	r, err := run(t.Context(), c)
@@ -132,13 +143,12 @@ func TestSmokeLink(t *testing.T) {
 	}
 }
 
-// TestInterrupt holds that an interrupted run leaves nothing (B1).
-func TestInterrupt(t *testing.T) {
-	needMounts(t)
+// smokeInterrupt holds that an interrupted run leaves nothing (B1).
+func smokeInterrupt(t *testing.T, bin string) {
 	dir := t.TempDir()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	c := config{bin: programs(t), dir: dir, rounds: 1, short: true, sizes: sizesOf(true, false), sides: []string{sideLoopback}}
+	c := config{bin: bin, dir: dir, rounds: 1, short: true, sizes: sizesOf(true, false), sides: []string{sideLoopback}}
 	c.log = func(format string, args ...any) {
 		t.Logf(format, args...)
 		if strings.Contains(format, "%6.1f") { // the first step is done
