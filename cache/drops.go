@@ -68,12 +68,37 @@ func (r *Replica) doMkdrop(ctx context.Context, op index.Op) error {
 	if !found || d.Remote.ID != "" {
 		return r.writeAlways(func(t *txn) error { return t.DeleteOp(op.Seq) })
 	}
+	if op.Saga != nil { // asked for before, and the answer lost: it may be there (adoptMade)
+		if err := r.refreshDrops(ctx); err != nil {
+			return err
+		}
+		return r.makeDrop(ctx, op, d, name)
+	}
+	err = r.writeAlways(func(t *txn) error { return t.SetSaga(op.Seq, []byte(`{"making":true}`)) })
+	if err != nil {
+		return err
+	}
+	r.at("mkdrop recorded")
+	return r.makeDrop(ctx, op, d, name)
+}
+
+// makeDrop has the service make a drop, unless it has been met meanwhile.
+func (r *Replica) makeDrop(ctx context.Context, op index.Op, d index.Drop, name string) error {
 	r.dropsMu.Lock()
 	defer r.dropsMu.Unlock()
+	queued := false
+	err := r.read(func(t *txn) (err error) {
+		_, queued, err = t.Op(op.Seq)
+		return err
+	})
+	if err != nil || !queued {
+		return err
+	}
 	made, err := r.cfg.Service.CreateDrop(ctx, remote.DropSpec{Name: name, GB: d.Remote.GB, Days: d.Remote.Days})
 	if err != nil {
 		return err
 	}
+	r.at("mkdrop made")
 	return r.writeAlways(func(t *txn) error {
 		if err := t.DeleteOp(op.Seq); err != nil {
 			return err
@@ -209,6 +234,9 @@ func (t *txn) meetDrop(d remote.Drop, name string, added bool) (string, error) {
 		known.Remote, known.Gone = d, false
 		return "", t.PutDrop(known)
 	}
+	if adopted, err := t.adoptMade(d); err != nil || adopted {
+		return "", err
+	}
 	name, err = t.dropName(d, name)
 	if err != nil {
 		return "", err
@@ -226,6 +254,33 @@ func (t *txn) meetDrop(d remote.Drop, name string, added bool) (string, error) {
 	}
 	t.dirs = true
 	return name, t.PutDrop(index.Drop{Ino: n.Ino, Remote: d, Added: added})
+}
+
+// adoptMade finds the directory for which an unknown, empty drop was made by us and the answer lost.
+func (t *txn) adoptMade(d remote.Drop) (bool, error) {
+	ops, err := t.Ops()
+	for _, op := range ops {
+		if err != nil || op.Kind != index.OpMkdrop || op.Saga == nil || d.Name == "" || d.Used != 0 {
+			continue
+		}
+		at, err := t.dirPlace(op.Target)
+		if err != nil {
+			return false, err
+		}
+		mine, found, err := t.Drop(op.Target)
+		if err != nil {
+			return false, err
+		}
+		if !found || mine.Remote.ID != "" || at.name != d.Name || mine.Remote.GB != d.GB || mine.Remote.Days != d.Days {
+			continue
+		}
+		mine.Remote = d
+		if err := t.PutDrop(mine); err != nil {
+			return false, err
+		}
+		return true, t.unqueue(index.OpMkdrop, op.Target, "")
+	}
+	return false, err
 }
 
 // dropName finds a free name for a drop's directory: its own where that can be one, else its id.

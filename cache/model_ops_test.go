@@ -497,4 +497,3 @@ func renameError(from, to string, src, dst *mnode, flags cache.RenameFlags) erro
 	}
 	return nil
 }
-

@@ -2,8 +2,10 @@ package cache
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"dropfs/cache/content"
@@ -170,17 +172,20 @@ func (t *txn) state(eid int64) (s entryState, found bool, err error) {
 }
 
 func (r *Replica) doEntry(ctx context.Context, op index.Op) error {
-	for range 4 { // a rename, then a look at what came meanwhile
+	for range 6 { // a look at what a lost answer did, a rename, an upload, a look at what came meanwhile
 		var s entryState
-		var found bool
+		var found, queued bool
 		err := r.read(func(t *txn) (err error) {
+			if op, queued, err = t.Op(op.Seq); err != nil || !queued {
+				return err
+			}
 			s, found, err = t.state(op.Target)
 			return err
 		})
 		if errors.Is(err, errWaitsForDrop) {
 			return r.postpone(op.Seq, r.cfg.Now().Add(time.Second))
 		}
-		if err != nil {
+		if err != nil || !queued {
 			return err
 		}
 		if !found {
@@ -188,6 +193,12 @@ func (r *Replica) doEntry(ctx context.Context, op index.Op) error {
 		}
 		if s.inStep() {
 			return r.finishEntry(op, &s)
+		}
+		if _, asked := copyingOf(op); asked {
+			if err := r.afterCopying(ctx, op, &s); err != nil {
+				return err
+			}
+			continue
 		}
 		caps, err := r.abilities(ctx)
 		if err != nil {
@@ -203,12 +214,34 @@ func (r *Replica) doEntry(ctx context.Context, op index.Op) error {
 			return err
 		}
 	}
-	return nil
+	return r.postpone(op.Seq, r.cfg.Now().Add(r.cfg.WriteDelay)) // it changes faster than it is sent
 }
 
-// withoutUpload brings the service in step by a rename or a copy there, where it can and has the bytes.
+// withoutUpload brings the service in step by a rename or a copy there, where it can and has the bytes. An upload that
+// was under way is given up first.
 func (r *Replica) withoutUpload(ctx context.Context, op index.Op, s *entryState, caps remote.Caps) (done bool, err error) {
-	if s.base != nil && s.base.Chg == s.node.Chg && s.base.Drop == s.place.drop && caps.Rename {
+	renames := s.base != nil && s.base.Chg == s.node.Chg && s.base.Drop == s.place.drop && caps.Rename
+	var from index.Asset
+	if !renames && caps.Copy {
+		origin, chg, copied := r.originOf(s)
+		err = r.read(func(t *txn) error {
+			list, err := t.AssetsWith(s.node.Ino, s.node.Chg)
+			if err == nil && len(list) == 0 && copied {
+				list, err = t.AssetsWith(int64(origin), chg)
+			}
+			if err == nil && len(list) > 0 {
+				from = list[0]
+			}
+			return err
+		})
+	}
+	if err != nil || !renames && (from.Remote.ID == "" || from.Remote.Drop == "") {
+		return false, err
+	}
+	if old, ok := uploadOf(op); ok {
+		return true, r.giveUp(op, old)
+	}
+	if renames {
 		return true, r.steady(s.place.drop, func() error {
 			a, err := r.cfg.Service.Rename(ctx, s.drop.Remote.ID, s.base.Remote.ID, s.want)
 			if err != nil {
@@ -217,35 +250,76 @@ func (r *Replica) withoutUpload(ctx context.Context, op index.Op, s *entryState,
 			return r.recordAsset(op, s, a)
 		})
 	}
-	if !caps.Copy {
-		return false, nil
-	}
-	var from index.Asset
-	origin, chg, copied := r.originOf(s)
-	err = r.read(func(t *txn) error {
-		list, err := t.AssetsWith(s.node.Ino, s.node.Chg)
-		if err == nil && len(list) == 0 && copied {
-			list, err = t.AssetsWith(int64(origin), chg)
-		}
-		if err == nil && len(list) > 0 {
-			from = list[0]
-		}
-		return err
-	})
-	if err != nil || from.Remote.ID == "" || from.Remote.Drop == "" {
-		return false, err
-	}
-	err = r.steady(s.place.drop, func() error {
-		a, err := r.cfg.Service.Copy(ctx, from.Remote.Drop, from.Remote.ID, s.drop.Remote.ID, s.want)
-		if err != nil {
-			return err
-		}
-		return r.recordAsset(op, s, a)
-	})
+	err = r.copyThere(ctx, op, s, from.Remote)
 	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrUnsupported) {
 		return false, nil // the bytes are sent from here
 	}
 	return err == nil, err
+}
+
+// copyThere has the service copy an asset. That a copy is asked for is recorded first, for its answer may be lost and
+// its id is not known before (C6).
+func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, from remote.Asset) error {
+	sg := saga{Drop: s.place.drop, Chg: s.node.Chg, Copying: &copying{Name: s.want, Size: from.Size, MD5: from.MD5, ETag: from.ETag}}
+	text, err := json.Marshal(sg)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	if err := r.writeAlways(func(t *txn) error { return t.SetSaga(op.Seq, text) }); err != nil {
+		return err
+	}
+	r.at("copy recorded")
+	err = r.steady(s.place.drop, func() error {
+		a, err := r.cfg.Service.Copy(ctx, from.Drop, from.ID, s.drop.Remote.ID, s.want)
+		if err != nil {
+			return err
+		}
+		r.at("copied")
+		return r.recordAsset(op, s, a)
+	})
+	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrUnsupported) { // surely not done
+		return errors.Join(err, r.writeAlways(func(t *txn) error { return t.SetSaga(op.Seq, nil) }))
+	}
+	return err
+}
+
+// copying is a copy that was asked for and of which no answer is known.
+type copying struct {
+	Name string
+	Size int64
+	MD5  string
+	ETag string
+}
+
+// copyingOf answers the copy that an op asked for; ok is false where it waits for none.
+func copyingOf(op index.Op) (sg saga, ok bool) {
+	if op.Saga == nil || json.Unmarshal(op.Saga, &sg) != nil {
+		return saga{}, false
+	}
+	return sg, sg.Copying != nil
+}
+
+// is tells whether an asset that nobody knows is the copy that was asked for. Without a checksum it is not known to be.
+func (c *copying) is(a remote.Asset) bool {
+	same := c.MD5 != "" && strings.EqualFold(c.MD5, a.MD5) || c.ETag != "" && c.ETag == a.ETag
+	return same && a.Name == c.Name && a.Size == c.Size
+}
+
+// afterCopying looks whether a copy was made whose answer was lost: the merge of a listing finds it (refreshing.go).
+func (r *Replica) afterCopying(ctx context.Context, op index.Op, s *entryState) error {
+	if err := r.refreshDrop(ctx, s.place.drop); err != nil {
+		return err
+	}
+	return r.writeAlways(func(t *txn) error {
+		now, found, err := t.Op(op.Seq)
+		if err != nil || !found {
+			return err
+		}
+		if _, asked := copyingOf(now); !asked {
+			return nil
+		}
+		return t.SetSaga(op.Seq, nil)
+	})
 }
 
 // lostBase forgets an asset that the service has no longer, so that the content is sent anew: an edit beats a delete.

@@ -182,23 +182,28 @@ func (r *Replica) noteDeleted(drop int64, id remote.AssetID) {
 	rc.deleted[id] = r.cfg.Now()
 }
 
-// since forgets what is older than the listing that was asked for at asked, but for a minute.
-func (rc *recent) since(asked time.Time) (fresh, deleted map[remote.AssetID]bool) {
+// since answers what was confirmed here since the listing was asked for at asked, and what was deleted in the last
+// minute: an id never comes back, so a listing or an event that still tells of it is late. What is older it forgets.
+func (rc *recent) since(asked, now time.Time) (fresh, deleted map[remote.AssetID]bool) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
-	pick := func(m map[remote.AssetID]time.Time) map[remote.AssetID]bool {
-		out := map[remote.AssetID]bool{}
-		for id, at := range m {
-			switch {
-			case !at.Before(asked):
-				out[id] = true
-			case asked.Sub(at) > time.Minute:
-				delete(m, id)
-			}
+	fresh, deleted = map[remote.AssetID]bool{}, map[remote.AssetID]bool{}
+	for id, at := range rc.fresh {
+		switch {
+		case !at.Before(asked):
+			fresh[id] = true
+		case asked.Sub(at) > time.Minute:
+			delete(rc.fresh, id)
 		}
-		return out
 	}
-	return pick(rc.fresh), pick(rc.deleted)
+	for id, at := range rc.deleted {
+		if now.Sub(at) > time.Minute && at.Before(asked) {
+			delete(rc.deleted, id)
+		} else {
+			deleted[id] = true
+		}
+	}
+	return fresh, deleted
 }
 
 // heard is what the service said of a drop.
@@ -321,7 +326,7 @@ func (t *txn) mergeInput(drop int64, h heard) (in refresh.Input, quiet bool, err
 	if err != nil {
 		return in, false, err
 	}
-	fresh, deleted := t.r.recentOf(drop).since(h.asked)
+	fresh, deleted := t.r.recentOf(drop).since(h.asked, t.now)
 	in = refresh.Input{Complete: h.complete, Assets: h.assets, Gone: h.gone, Host: t.r.cfg.Host, Now: t.now}
 	for id := range deleted {
 		in.Deleted = append(in.Deleted, id)

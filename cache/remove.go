@@ -28,7 +28,7 @@ func (r *Replica) Unlink(ctx context.Context, parent Ino, name string) error {
 		if isDir(n.Mode) {
 			return ErrIsDir
 		}
-		if err := t.toTrash(e, n); err != nil {
+		if err := t.toTrash(e, &n); err != nil {
 			return err
 		}
 		if err := t.removeEntry(e, &n); err != nil {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"dropfs/cache/content"
+	"dropfs/cache/refresh"
 	"dropfs/remote"
 )
 
@@ -217,7 +218,16 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 		r.setFeed(true)
 	}
 	if err == nil && ino != 0 && (len(h.assets) > 0 || len(h.gone) > 0) {
-		if err = r.merge(ctx, ino, h); err != nil {
+		var late bool
+		if late, err = r.maybeLate(ino, c); err != nil {
+			return err
+		}
+		if late {
+			err = r.refreshDrop(ctx, ino)
+		} else {
+			err = r.merge(ctx, ino, h)
+		}
+		if err != nil {
 			r.soon(ino)
 		}
 	}
@@ -225,4 +235,32 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 		r.seq.Store(c.Seq)
 	}
 	return err
+}
+
+// maybeLate tells whether an event may be older than what is known: it says another name of an asset than is known, or
+// tells of a new asset where something is. The feed may lag behind what was done from here since; a listing settles it.
+func (r *Replica) maybeLate(drop int64, c remote.Change) (late bool, err error) {
+	if c.Kind != remote.ChangeAsset {
+		return false, nil
+	}
+	err = r.read(func(t *txn) error {
+		known, found, err := t.Asset(drop, c.Asset.ID)
+		if err != nil {
+			return err
+		}
+		if found {
+			late = known.Remote.Name != c.Asset.Name
+			return nil
+		}
+		named, err := t.AssetsNamed(drop, c.Asset.Name)
+		for _, a := range named {
+			late = late || a.Remote.ID != c.Replaces
+		}
+		if err != nil || late || len(named) > 0 {
+			return err
+		}
+		_, _, late, err = t.atWire(drop, refresh.Canonical(c.Asset.Name))
+		return err
+	})
+	return late, err
 }

@@ -15,8 +15,8 @@ const (
 	trashMax = 10000 // deleted files kept, where the cache still holds them
 )
 
-// toTrash notes a file that is being deleted, so that Undelete can bring it back.
-func (t *txn) toTrash(e index.Entry, n index.Node) error {
+// toTrash notes a file that is being deleted, so that Undelete can bring it back. The caller stores n.
+func (t *txn) toTrash(e index.Entry, n *index.Node) error {
 	if t.r.cfg.UndeleteWindow == 0 || !isFile(n.Mode) || n.Nlink != 1 {
 		return nil
 	}
@@ -45,7 +45,7 @@ func (t *txn) toTrash(e index.Entry, n index.Node) error {
 		return err
 	}
 	n.Flags |= index.Trashed
-	return t.UpdateNode(n)
+	return nil
 }
 
 // emptyTrash forgets what was deleted long ago, and what is beyond the number that is kept.
@@ -147,7 +147,7 @@ func (r *Replica) Undelete(ctx context.Context, at string) error {
 			return err
 		}
 		n.Nlink, n.Ctime, n.Flags = 1, t.now.UnixNano(), n.Flags&^index.Trashed
-		if held && asset.Entry == 0 {
+		if held && asset.Entry == 0 && n.Chg == x.Chg {
 			asset.Entry, asset.Chg = eid, n.Chg
 			if err := t.PutAsset(asset); err != nil {
 				return err

@@ -31,6 +31,7 @@ type saga struct {
 	Chg      int64          `json:"chg"`
 	Sent     bool           `json:"sent,omitempty"`
 	Replaces remote.AssetID `json:"replaces,omitempty"`
+	Copying  *copying       `json:"copying,omitempty"` // in the place of Upload: a copy that was asked for (ops.go)
 }
 
 // uploadOf answers the saga of an op; ok is false where it has none.

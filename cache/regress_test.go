@@ -1,0 +1,140 @@
+package cache_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"dropfs/cache"
+	"dropfs/remote"
+	"dropfs/remote/remotetest"
+)
+
+// The cases that the model found, as a reader would tell them.
+
+func TestUndelete(t *testing.T) {
+	for name, sent := range map[string]bool{"never sent": false, "sent": true} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				a := start(t, remotetest.NewFake(remotetest.FakeConfig{}), t.TempDir())
+				a.mkdir("a")
+				a.put("a/f", "text")
+				if sent {
+					a.sync()
+				}
+				a.unlink("a/f")
+				if err := a.r.Undelete(t.Context(), "a/f"); err != nil {
+					t.Fatal(err)
+				}
+				a.sync()
+				equal(t, a.assets(a.dropID("a")), []string{`f "text"`})
+			})
+		})
+	}
+}
+
+// TestUndeleteOfRewritten brings back what an open, deleted file was last, not what the service had of it.
+func TestUndeleteOfRewritten(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, remotetest.NewFake(remotetest.FakeConfig{}), t.TempDir())
+		a.mkdir("a")
+		a.put("a/f", "sent")
+		a.sync()
+		h, err := a.r.Open(t.Context(), a.at("a/f"), cache.OpenWrite)
+		if err != nil {
+			t.Fatal(err)
+		}
+		a.unlink("a/f")
+		if _, err := h.Write(t.Context(), []byte("last"), 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := h.Release(); err != nil {
+			t.Fatal(err)
+		}
+		if err := a.r.Undelete(t.Context(), "a/f"); err != nil {
+			t.Fatal(err)
+		}
+		a.sync()
+		equal(t, a.assets(a.dropID("a")), []string{`f "last"`})
+		if got := a.read("a/f"); got != "last" {
+			t.Errorf("reads %q", got)
+		}
+	})
+}
+
+// TestC6LostAnswers does the work of a call and loses its answer: nothing is there twice.
+func TestC6LostAnswers(t *testing.T) {
+	for _, method := range []string{"CreateDrop", "StartUpload", "Send", "Send.part", "Confirm", "Copy", "Rename", "Delete"} {
+		for _, refresh := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				fake := remotetest.NewFake(remotetest.FakeConfig{})
+				a := start(t, fake, t.TempDir())
+				fake.Lose(method, 1)
+				a.mkdir("a")
+				a.put("a/f", "f")
+				a.put("a/old", "old")
+				time.Sleep(5 * time.Second)
+				if _, err := a.r.Link(t.Context(), a.at("a/f"), a.at("a"), "link"); err != nil {
+					t.Fatal(err)
+				}
+				a.rename("a/f", "a/g")
+				a.unlink("a/old")
+				if refresh {
+					time.Sleep(time.Millisecond)
+					if err := a.r.Refresh(t.Context(), a.at("a")); err != nil {
+						t.Fatalf("%s: %v", method, err)
+					}
+				}
+				ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
+				defer cancel()
+				if err := a.r.Sync(ctx, nil); err != nil {
+					t.Fatalf("%s: %v", method, err)
+				}
+				time.Sleep(time.Minute)
+				equal(t, a.assets(a.dropID("a")), []string{`g "f"`, `link "f"`})
+				if list, err := fake.Drops(t.Context()); err != nil || len(list) != 1 {
+					t.Errorf("%s: drops %+v, %v", method, list, err)
+				}
+				a.stop()
+			})
+		}
+	}
+}
+
+// TestOneLostAnswerIsNoOutage: reads go on where the service was silent once.
+func TestOneLostAnswerIsNoOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := remotetest.NewFake(remotetest.FakeConfig{})
+		d := fake.MakeDrop(remote.DropSpec{Name: "a", GB: 1, Days: 1})
+		fake.Put(d.ID, "cold", []byte("text"))
+		a := start(t, fake, t.TempDir())
+		a.tree("")
+		fake.Lose("StartUpload", 1)
+		a.put("a/new", "n")
+		time.Sleep(50 * time.Millisecond)
+		if got := a.read("a/cold"); got != "text" {
+			t.Errorf("reads %q", got)
+		}
+	})
+}
+
+// TestLateEvents: what the feed tells late of what is replaced and renamed by now changes nothing.
+func TestLateEvents(t *testing.T) {
+	for range 20 {
+		fake := remotetest.NewFake(remotetest.FakeConfig{})
+		a := start(t, fake, t.TempDir())
+		a.mkdir("a")
+		for _, text := range []string{"one", "two", "three"} {
+			a.put("a/f", text)
+			a.sync()
+			a.put("a/tmp", text+" again")
+			a.sync()
+			a.rename("a/tmp", "a/f")
+			a.sync()
+		}
+		equal(t, a.assets(a.dropID("a")), []string{`f "three again"`})
+		equal(t, a.tree("a"), []string{`f 644 "three again"`})
+		a.stop()
+	}
+}
