@@ -20,6 +20,7 @@ type inode struct {
 	r   *Replica
 	ino Ino
 
+	forgotten      bool       // guarded by Replica.mu: no kernel refers to it any more
 	opens, writers int        // guarded by Replica.mu
 	opened         content.ID // guarded by Replica.mu: of file; 0: not loaded
 
@@ -393,7 +394,7 @@ func (in *inode) release(writer bool) error {
 	}
 	in.mu.Unlock()
 	if last {
-		err = errors.Join(err, r.dropOrphan(in.ino))
+		err = errors.Join(err, r.closedLast(in))
 	}
 	return err
 }

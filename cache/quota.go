@@ -6,6 +6,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"dropfs/cache/index"
 )
 
@@ -172,12 +174,29 @@ func (r *Replica) StatFS(_ context.Context, ino Ino) (StatFS, error) {
 			s.Total += q.total
 			s.Free += min(q.free, q.total)
 		}
+		unknown := q.total == 0
 		q.mu.Unlock()
 		if err != nil {
 			return s, err
 		}
+		if unknown {
+			if err := r.addDisk(&s); err != nil {
+				return s, err
+			}
+		}
 	}
 	return s, nil
+}
+
+// addDisk counts what the cache's disk has, for a drop whose quota nobody tells.
+func (r *Replica) addDisk(s *StatFS) error {
+	var disk unix.Statfs_t
+	if err := unix.Statfs(r.cfg.Dir, &disk); err != nil {
+		return asKind(err)
+	}
+	s.Total += int64(disk.Blocks) * int64(disk.Bsize)
+	s.Free += int64(disk.Bavail) * int64(disk.Bsize)
+	return nil
 }
 
 // placeOfInode is placeOfDir for any inode.

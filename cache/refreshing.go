@@ -262,6 +262,9 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	mu := r.mergeLock(ino)
 	mu.Lock()
 	defer mu.Unlock()
+	if echo, err := r.isEcho(ino, h); err != nil || echo {
+		return err
+	}
 	segs, err := r.fetchSegments(ctx, ino, h)
 	if err != nil {
 		return err

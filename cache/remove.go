@@ -40,9 +40,18 @@ func (r *Replica) Unlink(ctx context.Context, parent Ino, name string) error {
 		return err
 	}
 	if n.Nlink == 0 {
-		return r.dropOrphan(Ino(n.Ino))
+		return r.unnamed(Ino(n.Ino))
 	}
 	return nil
+}
+
+// unnamed is called for an inode whose last name went. While a kernel refers to it, it may still be asked for (by an open
+// under way, a descriptor of its path); then Forget ends it, or the next start.
+func (r *Replica) unnamed(ino Ino) error {
+	if r.mounts() > 0 {
+		return nil
+	}
+	return r.dropOrphan(ino)
 }
 
 // present finds a name that may be removed.
@@ -216,6 +225,27 @@ func (r *Replica) dropOrphan(ino Ino) error {
 	return asSpace(r.store.Remove(gone))
 }
 
+// closedLast is called when the last handle of an inode ended.
+func (r *Replica) closedLast(in *inode) error {
+	r.mu.Lock()
+	forgotten := in.forgotten
+	r.mu.Unlock()
+	var n index.Node
+	found := false
+	err := r.read(func(t *txn) (err error) {
+		n, found, err = t.Node(int64(in.ino))
+		return err
+	})
+	switch {
+	case err != nil || !found || n.Nlink > 0:
+		return err
+	case forgotten || n.Flags&index.Trashed != 0: // it stays, clean
+		return r.dropOrphan(in.ino)
+	default:
+		return r.unnamed(in.ino)
+	}
+}
+
 // cleanContent notes that what is held of n may be evicted.
 func (t *txn) cleanContent(n index.Node) error {
 	if n.Flags&index.Writing != 0 {
@@ -249,9 +279,12 @@ func (r *Replica) markClean(id content.ID) error {
 // Forget tells that no kernel refers to an inode any more.
 func (r *Replica) Forget(ino Ino) {
 	r.mu.Lock()
-	open := r.open[ino] != nil
+	in := r.open[ino]
+	if in != nil {
+		in.forgotten = true
+	}
 	r.mu.Unlock()
-	if open {
+	if in != nil {
 		return
 	}
 	var orphan bool

@@ -57,7 +57,7 @@ func (r *Replica) Rename(ctx context.Context, parent Ino, name string, newParent
 		return t.moveTimes(m)
 	})
 	if err == nil && orphan != 0 {
-		err = r.dropOrphan(orphan)
+		err = r.unnamed(orphan)
 	}
 	return err
 }

@@ -48,7 +48,7 @@ type Replica struct {
 
 	holds map[int64]time.Time // guarded by mu: entries written without end, and when they are sent next
 
-	origins    map[Ino]origin   // guarded by mu: files made by copying
+	origins map[Ino]origin        // guarded by mu: files made by copying
 	settled [stripes]atomic.Int64 // how often the index caught up with an open file of the stripe (attrAt)
 
 	recovered  []index.Op       // ops that Open found, for the queue

@@ -73,18 +73,20 @@ func asKind(err error) error {
 	return fmt.Errorf("%w: %w", ErrIO, err)
 }
 
-// shared tells whether several mounts show this account: then each must learn of what is done through another.
-func (r *Replica) shared() bool {
+// mounts counts those that show this account.
+func (r *Replica) mounts() (n int) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	n := 0
 	for _, l := range r.notify {
 		if l.Entry != nil || l.Gone != nil || l.Inode != nil {
 			n++
 		}
 	}
-	return n > 1
+	return n
 }
+
+// shared tells whether several mounts show this account: then each must learn of what is done through another.
+func (r *Replica) shared() bool { return r.mounts() > 1 }
 
 // entryTold has the other mounts of the account learn of a name that is new or means something else.
 func (t *txn) entryTold(parent int64, name string) {
