@@ -216,39 +216,35 @@ func (r *Replica) TmpFile(ctx context.Context, parent Ino, mode uint32, flags Op
 // Killed before the commit: nothing, but perhaps an empty content file that no row names, which the next start sweeps.
 // Killed after it: the file is there, empty and queued.
 func (r *Replica) newFile(mode uint32, flags OpenFlags, who Caller, insert func(*txn, index.Node) (index.Node, error), parent Ino) (*Handle, Attr, error) {
+	if r.cfg.ReadOnly {
+		return nil, Attr{}, ErrReadOnly
+	}
+	file, err := r.store.Create(r.newContentID())
+	if err != nil {
+		return nil, Attr{}, asSpace(err)
+	}
 	var n index.Node
-	var file *content.File
 	in := &inode{r: r}
-	err := r.write(func(t *txn) error {
+	err = r.write(func(t *txn) error {
 		dir, err := t.dir(parent)
 		if err != nil {
 			return err
 		}
 		n = t.fresh(dir, unix.S_IFREG|mode&0o7777, who)
 		n.Flags |= index.Writing
-		n.Chg = 1
+		n.Chg, n.Content = 1, int64(file.ID())
 		if n, err = insert(t, n); err != nil {
 			return err
 		}
-		c := index.Content{Ino: n.Ino, Complete: true, Dirty: true, Boot: r.boot}
-		if c.ID, err = t.InsertContent(c); err != nil {
+		c := index.Content{ID: n.Content, Ino: n.Ino, Complete: true, Dirty: true, Boot: r.boot}
+		if err := t.InsertContent(c); err != nil {
 			return err
-		}
-		n.Content = c.ID
-		if err := t.UpdateNode(n); err != nil {
-			return err
-		}
-		if file, err = r.store.Create(content.ID(c.ID)); err != nil {
-			return asSpace(err)
 		}
 		return t.contentChanged(n.Ino)
 	})
 	if err != nil {
-		if file != nil {
-			file.Release()
-			err = errors.Join(err, r.store.Remove(file.ID()))
-		}
-		return nil, Attr{}, err
+		file.Release()
+		return nil, Attr{}, errors.Join(err, r.store.Remove(file.ID()))
 	}
 	in.ino, in.file, in.armed, in.open = Ino(n.Ino), file, true, true
 	in.size, in.mtime, in.ctime = 0, n.Mtime, n.Ctime
@@ -256,6 +252,9 @@ func (r *Replica) newFile(mode uint32, flags OpenFlags, who Caller, insert func(
 	in.noteOpened()
 	return &Handle{in: in, flags: flags}, r.attr(n), nil
 }
+
+// newContentID is a number that no content ever had.
+func (r *Replica) newContentID() content.ID { return content.ID(r.contents.Add(1)) }
 
 // Link gives an inode a further name in the same drop.
 func (r *Replica) Link(ctx context.Context, ino, parent Ino, name string) (Attr, error) {

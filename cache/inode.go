@@ -140,7 +140,8 @@ func (in *inode) load() error {
 			return err
 		})
 		if err == nil && still {
-			in.armed, in.open = c.Dirty, n.Flags&index.Writing != 0
+			// Whether its change has begun to be sent is not known: the next write is a new one.
+			in.armed, in.open = false, n.Flags&index.Writing != 0
 			in.size, in.mtime, in.ctime = n.Size, n.Mtime, n.Ctime
 			if c.Dirty {
 				in.size = in.file.Size()
@@ -167,13 +168,13 @@ func (in *inode) noteOpened() {
 // loadCold makes an empty place for the content of a node of which nothing is here.
 func (in *inode) loadCold(n index.Node) error {
 	r := in.r
-	var id int64
+	id := int64(r.newContentID())
 	err := r.writeAlways(func(t *txn) (err error) {
 		now, err := t.node(in.ino)
 		if err != nil {
 			return err
 		}
-		id, err = t.InsertContent(index.Content{Ino: n.Ino, Size: now.Size, Complete: now.Size == 0, Boot: r.boot})
+		err = t.InsertContent(index.Content{ID: id, Ino: n.Ino, Size: now.Size, Complete: now.Size == 0, Boot: r.boot})
 		if err != nil {
 			return err
 		}

@@ -49,6 +49,11 @@ func (r *Replica) root() error {
 			}
 		}
 		r.replica = string(name)
+		last, err := t.LastContentID()
+		if err != nil {
+			return err
+		}
+		r.contents.Store(last)
 		_, found, err := t.Node(int64(RootIno))
 		if err != nil || found {
 			return err
@@ -108,7 +113,8 @@ func (r *Replica) closeWriter(n index.Node) error {
 	in := r.acquire(Ino(n.Ino), false)
 	in.mu.Lock()
 	err := in.load()
-	if err == nil && in.armed {
+	if err == nil && in.file.Dirty() {
+		in.armed = true // what was written is of the change that the index has
 		info, serr := in.file.Stat()
 		if serr != nil {
 			err = asSpace(serr)

@@ -48,8 +48,9 @@ type Replica struct {
 
 	holds map[int64]time.Time // guarded by mu: entries written without end, and when they are sent next
 
-	origins map[Ino]origin        // guarded by mu: files made by copying
-	settled [stripes]atomic.Int64 // how often the index caught up with an open file of the stripe (attrAt)
+	contents atomic.Int64          // the last content id given out
+	origins  map[Ino]origin        // guarded by mu: files made by copying
+	settled  [stripes]atomic.Int64 // how often the index caught up with an open file of the stripe (attrAt)
 
 	recovered  []index.Op       // ops that Open found, for the queue
 	offlineWhy string           // guarded by mu
@@ -75,6 +76,7 @@ type Replica struct {
 	workCtx    context.Context // of listings that several wait for; ends with Run or Close
 	cancelWork context.CancelFunc
 	work       sync.WaitGroup // what Run waits for
+	waits      sync.WaitGroup // what several wait for (waitShared), and Close
 }
 
 // at marks a point at which tests try a kill.
@@ -183,6 +185,7 @@ func (r *Replica) Close() error {
 		return nil
 	}
 	r.cancelWork()
+	r.waits.Wait()
 	err := r.saveRecency()
 	return errors.Join(err, r.closeParts())
 }

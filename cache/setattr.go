@@ -52,7 +52,7 @@ func (r *Replica) SetAttr(ctx context.Context, ino Ino, s SetAttr) (Attr, error)
 	}
 	if in != nil && in.file != nil {
 		in.mtime, in.ctime, in.stale = n.Mtime, n.Ctime, false
-		if s.Mtime != nil && in.armed {
+		if s.Mtime != nil && in.file.Dirty() {
 			// The content file's own time is what a kill leaves to go by.
 			if err := in.file.SetTimes(*s.Mtime, *s.Mtime); err != nil {
 				return Attr{}, asSpace(err)
@@ -158,8 +158,8 @@ func (in *inode) empty() error {
 		if err := t.DeleteContent(n.Content); err != nil {
 			return err
 		}
-		n.Content, err = t.InsertContent(index.Content{Ino: n.Ino, Complete: true, Dirty: true, Boot: r.boot})
-		if err != nil {
+		n.Content = int64(r.newContentID())
+		if err := t.InsertContent(index.Content{ID: n.Content, Ino: n.Ino, Complete: true, Dirty: true, Boot: r.boot}); err != nil {
 			return err
 		}
 		n.Chg++

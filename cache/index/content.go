@@ -40,15 +40,18 @@ func (t *Tx) UnsyncedContents(boot string) (list []Content, err error) {
 	return list, err
 }
 
-// InsertContent adds a content under c.ID, or under a new id where that is 0, and returns the id.
-func (t *Tx) InsertContent(c Content) (int64, error) {
-	var id any
-	if c.ID != 0 {
-		id = c.ID
-	}
+// LastContentID is the highest id that a content ever had (I2).
+func (t *Tx) LastContentID() (id int64, err error) {
+	_, err = t.row("SELECT seq FROM sqlite_sequence WHERE name = 'contents'", func(s *sqlite.Stmt) { id = s.ColumnInt64(0) })
+	return id, err
+}
+
+// InsertContent adds a content under c.ID, which no content may have had (I2). The caller gives ids out, so that the
+// content file can be made before its row.
+func (t *Tx) InsertContent(c Content) error {
 	_, err := t.exec("INSERT INTO contents("+contentColumns+") VALUES(?, ?, ?, ?, ?, ?, ?, ?)",
-		id, c.Ino, c.Size, c.Complete, c.Dirty, c.Extents, c.Synced, c.Boot)
-	return t.conn.LastInsertRowID(), err
+		c.ID, c.Ino, c.Size, c.Complete, c.Dirty, c.Extents, c.Synced, c.Boot)
+	return err
 }
 
 // UpdateContent stores all of c.

@@ -133,12 +133,27 @@ func (db *DB) Write(fn func(*Tx) error) (err error) {
 	defer db.writeMu.Unlock()
 	db.mu.Lock()
 	defer db.mu.Unlock()
-	end, err := sqlitex.ImmediateTransaction(db.conn)
-	if err != nil {
-		return fmt.Errorf("index: %w", err)
+	t := &Tx{conn: db.conn}
+	if err := t.rows("BEGIN IMMEDIATE", nil); err != nil {
+		return err
 	}
-	defer end(&err)
-	return fn(&Tx{conn: db.conn})
+	done := false
+	defer func() {
+		if done {
+			return
+		}
+		if rerr := t.rows("ROLLBACK", nil); rerr != nil { // also where fn panicked
+			err = errors.Join(err, rerr)
+		}
+	}()
+	if err := fn(t); err != nil {
+		return err
+	}
+	if err := t.rows("COMMIT", nil); err != nil {
+		return err
+	}
+	done = true
+	return nil
 }
 
 // Flush makes everything committed so far durable against power loss (I4). A commit with synchronous=FULL syncs the
