@@ -507,7 +507,11 @@ func (r *Replica) doDelete(ctx context.Context, op index.Op) error {
 	}
 	id := remote.AssetID(op.Asset)
 	if found && !d.Gone && d.Remote.ID != "" {
-		if err := r.cfg.Service.Delete(ctx, d.Remote.ID, id); err != nil && !errors.Is(err, remote.ErrNotFound) {
+		err := r.cfg.Service.Delete(ctx, d.Remote.ID, id)
+		if errors.Is(err, remote.ErrNotFound) { // or an upload that was never confirmed
+			err = r.cfg.Service.Abort(ctx, remote.Upload{ID: id, Drop: d.Remote.ID})
+		}
+		if err != nil && !errors.Is(err, remote.ErrNotFound) {
 			return err
 		}
 	}

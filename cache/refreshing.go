@@ -54,6 +54,10 @@ func (r *Replica) waitShared(ctx context.Context, key string, fn func(context.Co
 		return ErrOffline
 	}
 	ch := r.lists.DoChan(key, func() (any, error) {
+		if !r.beginShared() {
+			return nil, context.Canceled
+		}
+		defer r.waits.Done()
 		own, cancel := context.WithTimeout(r.workCtx, listTimeout)
 		defer cancel()
 		return nil, r.watched(own, fn)
@@ -68,6 +72,16 @@ func (r *Replica) waitShared(ctx context.Context, key string, fn func(context.Co
 		}
 		return res.Err
 	}
+}
+
+// beginShared counts one run of waitShared, which Close waits for; false once the replica is closed.
+func (r *Replica) beginShared() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.closed {
+		r.waits.Add(1)
+	}
+	return !r.closed
 }
 
 // listTimeout bounds a listing that somebody waits for.

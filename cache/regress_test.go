@@ -138,3 +138,60 @@ func TestLateEvents(t *testing.T) {
 		a.stop()
 	}
 }
+
+// TestWriteAfterSend: a file of which a name stays here is dirty for good; each change of it is sent all the same.
+func TestWriteAfterSend(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		a := start(t, remotetest.NewFake(remotetest.FakeConfig{}), t.TempDir())
+		a.mkdir("a")
+		a.put("a/f", "one")
+		if _, err := a.r.Link(t.Context(), a.at("a/f"), a.at("a"), "._here"); err != nil {
+			t.Fatal(err)
+		}
+		a.sync()
+		a.put("a/f", "two")
+		a.sync()
+		equal(t, a.assets(a.dropID("a")), []string{`f "two"`})
+	})
+}
+
+// TestWriteBetweenParts: a file that is rewritten while an upload of it is interrupted is not sent in parts of both.
+func TestWriteBetweenParts(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := remotetest.NewFake(remotetest.FakeConfig{MultipartFrom: 4, PartSize: 2})
+		a := start(t, fake, t.TempDir())
+		a.mkdir("a")
+		a.sync()
+		fake.Fail("Send.part", 2, remote.ErrUnavailable)
+		a.put("a/f", "aaaa")
+		time.Sleep(100 * time.Millisecond)
+		a.put("a/f", "bbbb")
+		a.sync()
+		time.Sleep(time.Minute)
+		equal(t, a.assets(a.dropID("a")), []string{`f "bbbb"`})
+		if ups := fake.Uploads(); len(ups) > 0 {
+			t.Errorf("left on the service: %+v", ups)
+		}
+	})
+}
+
+// TestSyncSendsHeld: what is held back is sent by Sync, also when it fails at first.
+func TestSyncSendsHeld(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := remotetest.NewFake(remotetest.FakeConfig{})
+		a := start(t, fake, t.TempDir())
+		a.mkdir("a")
+		a.put("a/f", "f")
+		a.sync()
+		a.put("a/x.part", "held")
+		a.unlink("a/f")
+		fake.Fail("StartUpload", 1, &remote.Error{Kind: remote.ErrUnavailable, Status: 503})
+		fake.Fail("Delete", 1, &remote.Error{Kind: remote.ErrUnavailable, Status: 503})
+		began := time.Now()
+		a.sync()
+		if d := time.Since(began); d > 10*time.Second {
+			t.Errorf("sync took %v", d)
+		}
+		equal(t, a.assets(a.dropID("a")), []string{`x.part "held"`})
+	})
+}

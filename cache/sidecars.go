@@ -74,7 +74,8 @@ func (t *txn) gone(e index.Entry, n index.Node) error {
 }
 
 func (t *txn) touchKey(drop int64, key string) error {
-	if err := t.Touch(drop, key, t.now); err != nil {
+	at := time.Unix(0, t.r.stamp(t.now)) // grows, so that a note is not taken for the one before it
+	if err := t.Touch(drop, key, at); err != nil {
 		return err
 	}
 	if _, queued, err := t.OpFor(index.OpSidecar, drop, ""); err != nil || queued {

@@ -70,6 +70,7 @@ type op struct {
 	// being rewritten is not tried at each write.
 	quietFrom time.Time
 	kicked    bool // quiet, hold and back-off are ignored until it starts
+	hurried   bool // kicked, and neither done nor changed since: quiet and hold are ignored, also when it failed
 
 	attempt    int
 	retryAt    time.Time // own back-off

@@ -155,7 +155,7 @@ func (q *Queue) touchLocked(o *op, at time.Time) {
 		o.firstNew = at
 	}
 	o.gen++
-	o.removed = false
+	o.removed, o.hurried = false, false
 	if at.After(o.Last) {
 		o.Last = at
 	}
@@ -220,7 +220,7 @@ func (q *Queue) kickLocked(o *op) {
 	if o.kicked {
 		return
 	}
-	o.kicked = true
+	o.kicked, o.hurried = true, true
 	for dep := range o.before {
 		q.kickLocked(dep)
 	}

@@ -110,6 +110,7 @@ func (q *Queue) finish(o *op, err error, v Verdict, ended bool) {
 func (q *Queue) succeedLocked(o *op) {
 	q.limit = min(float64(q.cfg.MaxParallel), q.limit+1/q.limit)
 	o.attempt, o.lastErr, o.retryAt, o.serverTime = 0, nil, time.Time{}, time.Time{}
+	o.hurried = o.hurried && o.kicked
 	q.settleLocked(o, o.startGen, nil)
 	if !o.touchedSinceStart() {
 		q.dropLocked(o)
@@ -235,8 +236,11 @@ func (q *Queue) dueLocked(o *op) time.Time {
 			due = t
 		}
 	}
-	later(o.NotBefore)
 	later(o.retryAt)
+	if o.hurried {
+		return due
+	}
+	later(o.NotBefore)
 	if !o.NoQuiet {
 		quiet := o.Last.Add(q.cfg.Quiet)
 		if bound := o.quietFrom.Add(q.cfg.MaxQuiet); bound.Before(quiet) {
