@@ -105,6 +105,8 @@ func parse(args []string) (c config, jsonFile string, err error) {
 	f.BoolVar(&c.link, "link", false, fmt.Sprintf("servers are behind a link of %v there and back and %d MB/s", linkDelay, linkRate/1_000_000))
 	rows := f.String("rows", "", "only the rows `ID,…`: "+strings.Join(rowIDs(), " "))
 	sides := f.String("sides", "", "only the sides `NAME,…`: "+strings.Join(sideNames(), " "))
+	files := f.Int("files", 0, "`N` small files in place of 2000")
+	big := f.Int64("mib", 0, "`N` MiB of the large file in place of 256")
 	f.StringVar(&jsonFile, "json", "", "write every figure into `FILE`")
 	if err := f.Parse(args); err != nil {
 		return c, "", err
@@ -125,6 +127,12 @@ func parse(args []string) (c config, jsonFile string, err error) {
 		return c, "", err
 	}
 	c.sizes = sizesOf(c.short, c.link)
+	if *files > 0 {
+		c.sizes.files, c.sizes.drain = *files, min(*files, c.sizes.drain)
+	}
+	if *big > 0 {
+		c.sizes.bigBytes = *big << 20
+	}
 	for _, dir := range []*string{&c.bin, &c.peers, &c.dir} {
 		if *dir == "" {
 			continue
