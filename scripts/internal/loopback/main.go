@@ -87,10 +87,7 @@ func newRoot(dir string, passthrough bool) (fs.InodeEmbedder, error) {
 		return nil, fmt.Errorf("stat %s: %w", dir, err)
 	}
 	data := &fs.LoopbackRoot{Path: dir, Dev: uint64(st.Dev)} //nolint:unconvert // an int32 on macOS
-	data.NewNode = func(data *fs.LoopbackRoot, _ *fs.Inode, _ string, _ *syscall.Stat_t) fs.InodeEmbedder {
-		return &node{fs.LoopbackNode{RootData: data}}
-	}
-	root := &node{fs.LoopbackNode{RootData: data}}
+	root := &node{&fs.LoopbackNode{RootData: data}}
 	data.RootNode = root
 	return root, nil
 }

@@ -9,12 +9,21 @@ import (
 )
 
 // node is a node whose files are read and written through the daemon.
-type node struct{ fs.LoopbackNode }
+type node struct{ *fs.LoopbackNode }
 
 var (
-	_ fs.NodeOpener  = (*node)(nil)
-	_ fs.NodeCreater = (*node)(nil)
+	_ fs.NodeOpener      = (*node)(nil)
+	_ fs.NodeCreater     = (*node)(nil)
+	_ fs.NodeWrapChilder = (*node)(nil)
 )
+
+// WrapChild has the nodes below be of this kind too.
+func (*node) WrapChild(_ context.Context, ops fs.InodeEmbedder) fs.InodeEmbedder {
+	if n, ok := ops.(*fs.LoopbackNode); ok {
+		return &node{n}
+	}
+	return ops
+}
 
 // Open opens without passthrough, and keeps what the kernel has of the file (L1).
 func (n *node) Open(ctx context.Context, flags uint32) (fs.FileHandle, uint32, syscall.Errno) {
