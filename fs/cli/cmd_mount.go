@@ -23,6 +23,7 @@ import (
 	"dropfs/fs/cli/control"
 	"dropfs/fs/cli/daemon"
 	"dropfs/fs/cli/fail"
+	"dropfs/fs/platform"
 )
 
 // readyVar names the descriptor on which a background daemon says whether the disk answers. It is set by mount itself.
@@ -59,6 +60,9 @@ func (a App) mountCommand() *cobra.Command {
 		if *fstab && len(args) == 2 && slices.Contains([]string{"none", "dropfs", "all", "-"}, args[0]) {
 			args = args[1:]
 		}
+		if words := strings.Split(strings.Join(*o, ","), ","); slices.Contains(words, "remount") {
+			return remount(args[len(args)-1], words)
+		}
 		plan, err := a.planMount(c, args, *o)
 		if err == nil {
 			err = a.mount(c.Context(), plan)
@@ -67,6 +71,31 @@ func (a App) mountCommand() *cobra.Command {
 		return err
 	})
 	return c
+}
+
+// remount makes a mount that is there read-only or writable again (mount -o remount,ro); of ro and rw the last one counts.
+func remount(path string, words []string) error {
+	readOnly := false
+	for _, w := range words {
+		readOnly = w == "ro" || readOnly && w != "rw"
+	}
+	mp, err := mountpointPath(path)
+	if err != nil {
+		return fail.As(fail.Mount, "remount", err)
+	}
+	m, err := platform.MountAt(mp)
+	switch {
+	case err != nil:
+		return fail.As(fail.Mount, "remount", err)
+	case m.Type != "fuse.dropfs":
+		return fail.New(fail.Mount, "remount "+mp, "not a dropfs mount")
+	case m.ReadOnly && !readOnly:
+		return fail.New(fail.Mount, "remount "+mp, "it was mounted read-only").WithHint("unmount it and mount it again")
+	}
+	if err := platform.Remount(mp, readOnly); err != nil {
+		return fail.As(fail.Mount, "remount", err)
+	}
+	return nil
 }
 
 // addOptions makes flags of options.
@@ -187,7 +216,7 @@ func (a App) mount(ctx context.Context, p *mountPlan) error {
 	}
 }
 
-// isLocked tells whether a state directory was in use by a process of this machine.
+// isLocked tells whether a state directory, or the embedded hub's data, was in use by a process of this machine.
 func isLocked(err error) bool {
 	var locked *cache.LockedError
 	if errors.As(err, &locked) {
@@ -195,7 +224,7 @@ func isLocked(err error) bool {
 		return locked.Host == "" || locked.Host == host
 	}
 	var f *fail.Error
-	return errors.As(err, &f) && f.Hint == daemon.LockedHint
+	return errors.As(err, &f) && (f.Hint == daemon.LockedHint || f.Hint == daemon.HubLockedHint)
 }
 
 // mountThere asks the daemon that serves one of the accounts, if there is one; done tells whether there was.

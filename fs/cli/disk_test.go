@@ -9,9 +9,12 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
+	"dropfs/fs/cli/daemon"
 	"dropfs/fs/platform"
 )
 
@@ -356,4 +359,55 @@ func TestMountHelperForm(t *testing.T) {
 			h.ok("unmount", mnt)
 		})
 	}
+}
+
+func TestRemount(t *testing.T) {
+	needMount(t)
+	if !platform.Privileged() {
+		t.Skip("changing a mount takes CAP_SYS_ADMIN")
+	}
+	h := newHome(t)
+	mnt := h.mkdir("mnt")
+	h.refuses(4, "not a mount point", "mount", "-o", "remount,ro", mnt)
+	h.ok("mount", mnt)
+	write := func() error { return os.WriteFile(filepath.Join(mnt, "f"), nil, 0o644) }
+	for _, tc := range []struct {
+		options string
+		want    error
+	}{
+		{"remount,ro", syscall.EROFS}, {"ro,remount,rw", nil}, {"rw,remount,ro", syscall.EROFS}, {"remount", nil},
+	} {
+		h.ok("mount", "-o", tc.options, mnt)
+		if err := write(); !errors.Is(err, tc.want) {
+			t.Errorf("%s: write: %v, want %v", tc.options, err, tc.want)
+		}
+	}
+	h.ok("unmount", "--wait", mnt)
+	h.ok("mount", "--read-only", mnt)
+	h.refuses(4, "mounted read-only", "mount", "-o", "remount,rw", mnt)
+	h.ok("unmount", mnt)
+}
+
+// A daemon that ends frees the embedded hub's data a moment after its state directory; who mounts in between waits.
+func TestMountWaitsForTheEmbeddedHub(t *testing.T) {
+	needMount(t)
+	h := newHome(t)
+	mnt := h.mkdir("mnt")
+	lock, err := daemon.LockHub(h.path(".local", "share", "dropfs", "hub"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var freed atomic.Bool
+	timer := time.AfterFunc(time.Second, func() {
+		freed.Store(true)
+		if err := lock.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	defer timer.Stop()
+	h.ok("mount", mnt)
+	if !freed.Load() {
+		t.Error("mounted while another process had the hub's data")
+	}
+	h.ok("unmount", mnt)
 }

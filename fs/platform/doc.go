@@ -25,7 +25,9 @@ type Mount struct {
 	Path   string // where
 	Source string // what; "dropfs" for ours
 	Type   string // "fuse.dropfs" for ours, "ext4"
-	Dev    uint64 // major in the bits from 20, minor below; 0 where the system does not tell
+	// ReadOnly: the file system takes no changes, whatever the mount point allows; false where the system does not tell.
+	ReadOnly bool
+	Dev      uint64 // major in the bits from 20, minor below; 0 where the system does not tell
 }
 
 // Process is a process that has something open below a path.

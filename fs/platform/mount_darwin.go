@@ -57,6 +57,11 @@ func Unmount(mountpoint string, lazy bool) error {
 	return fmt.Errorf("unmount %s: %w", mountpoint, err)
 }
 
+// Remount makes a mount point read-only or writable again: not on this system.
+func Remount(mountpoint string, _ bool) error {
+	return fmt.Errorf("remount %s: %w", mountpoint, errors.ErrUnsupported)
+}
+
 // Mounts reads the mount table, in the order of mounting.
 func Mounts() ([]Mount, error) {
 	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -169,6 +170,27 @@ func Unmount(mountpoint string, lazy bool) error {
 	return nil
 }
 
+// Remount makes a mount point read-only or writable again, and changes nothing else of it; ErrBusy while a file is open for
+// writing there.
+func Remount(mountpoint string, readOnly bool) error {
+	var attr unix.MountAttr
+	if readOnly {
+		attr.Attr_set = unix.MOUNT_ATTR_RDONLY
+	} else {
+		attr.Attr_clr = unix.MOUNT_ATTR_RDONLY
+	}
+	err := unix.MountSetattr(unix.AT_FDCWD, mountpoint, unix.AT_SYMLINK_NOFOLLOW, &attr)
+	switch {
+	case err == nil:
+		return nil
+	case errors.Is(err, unix.EBUSY):
+		return fmt.Errorf("remount %s: %w", mountpoint, ErrBusy)
+	case errors.Is(err, unix.EINVAL), errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("remount %s: %w", mountpoint, ErrNotMount)
+	}
+	return fmt.Errorf("remount %s: %w", mountpoint, err)
+}
+
 // Mounts reads the mount table, in the order of mounting.
 func Mounts() ([]Mount, error) {
 	b, err := os.ReadFile("/proc/self/mountinfo")
@@ -188,6 +210,7 @@ func parseMountinfo(text string) []Mount {
 			continue
 		}
 		m := Mount{Path: unescapeMount(h[4]), Type: t[0], Source: unescapeMount(t[1])}
+		m.ReadOnly = len(t) > 2 && slices.Contains(strings.Split(t[2], ","), "ro")
 		var major, minor uint64
 		if n, _ := fmt.Sscanf(h[2], "%d:%d", &major, &minor); n == 2 {
 			m.Dev = major<<20 | minor

@@ -15,10 +15,12 @@ func TestParseMountinfo(t *testing.T) {
 40 25 0:43 / /tmp/a\040b\134c\012d rw,nosuid,nodev shared:7 master:2 - fuse.dropfs dropfs rw,user_id=0
 short line
 41 25 0:44 / /x rw - tmpfs
+42 25 0:45 / /y rw - fuse.dropfs dropfs ro,user_id=0
 `
 	want := []Mount{
 		{Path: "/mnt2", Source: "/dev/root", Type: "ext3", Dev: 98 << 20},
 		{Path: "/tmp/a b\\c\nd", Source: "dropfs", Type: "fuse.dropfs", Dev: 43},
+		{Path: "/y", Source: "dropfs", Type: "fuse.dropfs", Dev: 45, ReadOnly: true},
 	}
 	if got := parseMountinfo(text); !slices.Equal(got, want) {
 		t.Errorf("got  %+v\nwant %+v", got, want)

@@ -154,7 +154,11 @@ func (d *Disk) openAccount(ctx context.Context, name string) (*account, error) {
 	}
 	if name == config.LocalAccount {
 		if err := d.openHub(ctx); err != nil {
-			return nil, fail.As(fail.Mount, "embedded hub", err)
+			f := fail.As(fail.Mount, "embedded hub", err)
+			if errors.Is(err, errHubInUse) {
+				f = f.WithHint(HubLockedHint)
+			}
+			return nil, f
 		}
 	}
 	svc, err := d.openService(name)
@@ -184,8 +188,12 @@ func (d *Disk) openAccount(ctx context.Context, name string) (*account, error) {
 	return &account{name: name, slot: slot, replica: r, service: svc}, nil
 }
 
-// LockedHint is what to do about a state directory in use.
-const LockedHint = "unmount there first, or give this one another --state-dir"
+// What to do about a state directory, and about the data of the embedded hub, in use. A daemon that ends frees the second
+// a moment after the first.
+const (
+	LockedHint    = "unmount there first, or give this one another --state-dir"
+	HubLockedHint = "unmount there first: one daemon serves the embedded hub"
+)
 
 // stateFailure makes a failure of a state directory that cannot be used.
 func stateFailure(what string, err error) error {

@@ -121,6 +121,9 @@ func ensureHome(ctx context.Context, svc remote.Service) error {
 	return err
 }
 
+// errHubInUse is a hub's data directory that another process holds.
+var errHubInUse = errors.New("is in use")
+
 // HubLock holds the data directory of a hub for this process.
 type HubLock struct{ f *os.File }
 
@@ -139,7 +142,7 @@ func LockHub(dir string) (*HubLock, error) {
 		n, _ := f.ReadAt(owner, 0)
 		_ = f.Close()
 		if errors.Is(err, syscall.EWOULDBLOCK) {
-			return nil, fmt.Errorf("%s is in use by process %s", dir, owner[:n])
+			return nil, fmt.Errorf("%s %w by process %s", dir, errHubInUse, owner[:n])
 		}
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
