@@ -179,13 +179,16 @@ func checkCrash(t *testing.T, m *machine, mp string, start *model, steps []step)
 	}
 	diff := differences(got, now, "")
 	t.Errorf("pending %+v; the disk is not as it was acknowledged:\n%s", pending, strings.Join(diff[:min(len(diff), 20)], "\n"))
-	var story []string
-	for _, s := range steps {
-		if name, _, _ := strings.Cut(strings.TrimPrefix(diff[0], `"`), `"`); s.Done && (within(name, s.Path) || within(name, s.To)) {
-			story = append(story, fmt.Sprintf("%+v", s))
+	for _, d := range diff[:min(len(diff), 5)] {
+		name, _, _ := strings.Cut(strings.TrimPrefix(d, `"`), `"`)
+		var story []string
+		for _, s := range steps {
+			if s.Done && s.Do != "mkdir" && (within(name, s.Path) || within(name, s.To)) {
+				story = append(story, fmt.Sprintf("%+v", s))
+			}
 		}
+		t.Logf("what was done to %q:\n%s", name, strings.Join(story[max(0, len(story)-20):], "\n"))
 	}
-	t.Logf("what was done to the first:\n%s", strings.Join(story[max(0, len(story)-20):], "\n"))
 	return now
 }
 

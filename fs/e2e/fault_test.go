@@ -163,6 +163,9 @@ func TestFaultsAtRandom(t *testing.T) {
 	for _, kind := range append(faultKinds, faultproxy.Rule{Fault: faultproxy.Replay, Method: http.MethodGet, Path: regexp.MustCompile(`/files$`)}) {
 		rule := kind
 		rule.Chance = 0.02
+		if rule.Fault == faultproxy.Expired { // of signed URLs; from the API it means that the key is refused
+			rule.Method, rule.Path = http.MethodPut, steps["put"].Path
+		}
 		f.faults.Add(rule)
 	}
 	f.faults.Add(faultproxy.Rule{Fault: faultproxy.BlackHole, Chance: 0.005})

@@ -99,7 +99,7 @@ func leftovers() (left []string) {
 		}
 	}
 	for pid, exe := range processes() {
-		if exe == binary {
+		if exe == binary && mentions(pid, tmp) {
 			left = append(left, fmt.Sprintf("running: %d %s", pid, cmdline(pid)))
 			kill(pid)
 		}

@@ -89,6 +89,12 @@ func cmdline(pid int) string {
 	return strings.ReplaceAll(string(b), "\x00", " ")
 }
 
+// mentions tells whether the arguments or the environment of a process name a directory.
+func mentions(pid int, dir string) bool {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/environ", pid))
+	return err == nil && bytes.Contains(b, []byte(dir+"/")) || strings.Contains(cmdline(pid), dir+"/")
+}
+
 // running tells whether a process lives; one that is dead and not yet waited for does not.
 func running(pid int) bool {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))

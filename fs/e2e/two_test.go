@@ -17,7 +17,12 @@ func TestTwoMachines(t *testing.T) {
 	// seen waits until a script succeeds on a machine.
 	seen := func(f *faulty, d time.Duration, script string) {
 		t.Helper()
-		eventually(t, d, script, func() bool { return run(patience, f.mp, f.env, "", "bash", "-ec", script).code == 0 })
+		ok := func() bool { return run(patience, f.mp, f.env, "", "bash", "-ec", script).code == 0 }
+		for until := time.Now().Add(d); !ok(); time.Sleep(50 * time.Millisecond) {
+			if time.Now().After(until) {
+				t.Fatalf("not within %v: %s\n%s%v", d, script, run(patience, f.mp, f.env, "", "bash", "-c", "ls -laR; tail *").out, f.status().Accounts)
+			}
+		}
 	}
 	const soon = 5 * time.Second
 	seen(b, soon, `test -z "$(ls)"`)
