@@ -273,6 +273,10 @@ func (r *Replica) refreshInfo(ctx context.Context, d index.Drop) error {
 
 // merge brings what was heard of a drop into the tree.
 func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
+	// Before the lock too, for asking for it holds up what changes the service.
+	if echo, err := r.isEcho(ino, h); err != nil || echo {
+		return err
+	}
 	mu := r.mergeLock(ino)
 	mu.Lock()
 	defer mu.Unlock()
