@@ -137,6 +137,9 @@ func (a *applier) one(act refresh.Action) error {
 	t := a.t
 	switch act := act.(type) {
 	case refresh.Forget:
+		if row, found, err := t.Asset(a.drop, act.ID); err != nil || found && row.Entry == 0 && row.Remote.Created.IsZero() {
+			return err // an upload that was given up: listings do not show it before it is confirmed, and its delete stands
+		}
 		if err := t.unqueue(index.OpDelete, a.drop, string(act.ID)); err != nil {
 			return err
 		}

@@ -103,6 +103,23 @@ func (r *Replica) postpone(seq int64, at time.Time) error {
 	return errNotYet
 }
 
+// behindDrop has an op wait until the service has made its drop.
+func (r *Replica) behindDrop(seq, drop int64) error {
+	var mk index.Op
+	err := r.read(func(t *txn) (err error) {
+		mk, _, err = t.OpFor(index.OpMkdrop, drop, "")
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	r.queue.Touch(seq, r.cfg.Now())
+	if err := r.queue.After(seq, mk.Seq); err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	return errNotYet
+}
+
 // errWaitsForDrop is an op whose drop the service has not made yet.
 var errWaitsForDrop = errors.New("the drop is not made yet")
 
@@ -183,7 +200,7 @@ func (r *Replica) doEntry(ctx context.Context, op index.Op) error {
 			return err
 		})
 		if errors.Is(err, errWaitsForDrop) {
-			return r.postpone(op.Seq, r.cfg.Now().Add(time.Second))
+			return r.behindDrop(op.Seq, s.place.drop)
 		}
 		if err != nil || !queued {
 			return err
@@ -490,7 +507,7 @@ func (t *txn) lookAgain(e index.Entry) error {
 		return err
 	}
 	if !p.sent() {
-		return t.doom(e, true)
+		return t.withdraw(e)
 	}
 	return t.entryChanged(e)
 }

@@ -122,7 +122,11 @@ func (r *Replica) closeWriter(n index.Node) error {
 			in.size, in.mtime, in.ctime, in.stale = info.Size, max(n.Mtime, info.Mtime.UnixNano()), max(n.Ctime, info.Mtime.UnixNano()), true
 		}
 	}
+	found := in.stale
 	in.mu.Unlock()
+	if err == nil && found {
+		err = r.writeAlways(func(t *txn) error { return t.touch(n.Ino) })
+	}
 	if err != nil {
 		err = fmt.Errorf("file %d was open for writing: %w", n.Ino, err)
 		r.log.WithError(err).WithField("ino", n.Ino).Error("unsent content cannot be read")

@@ -276,6 +276,16 @@ func (r *Replica) markClean(id content.ID) error {
 	return asSpace(f.SetDirty(false))
 }
 
+// markDirty tells the store what the index already knows.
+func (r *Replica) markDirty(id content.ID, size int64) error {
+	f, err := r.store.Open(id, content.State{Size: size, Complete: true, Dirty: true})
+	if err != nil {
+		return asSpace(err)
+	}
+	defer f.Release()
+	return asSpace(f.SetDirty(true))
+}
+
 // Forget tells that no kernel refers to an inode any more.
 func (r *Replica) Forget(ino Ino) {
 	r.mu.Lock()

@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 
+	"dropfs/cache/content"
 	"dropfs/cache/index"
 )
 
@@ -203,7 +204,7 @@ func (t *txn) fileMoved(e index.Entry, from place) error {
 		return err
 	}
 	if from.sent() && !to.sent() {
-		return t.doom(e, true)
+		return t.withdraw(e)
 	}
 	return t.entryChanged(e)
 }
@@ -272,4 +273,28 @@ func (t *txn) exchange(m move) error {
 		return err
 	}
 	return t.moveTimes(back)
+}
+
+// withdraw takes a name back from the service that is not sent any more. Its bytes are then here alone, and kept; the
+// service's copy stays where they are not all here.
+func (t *txn) withdraw(e index.Entry) error {
+	n, err := t.node(Ino(e.Ino))
+	if err != nil {
+		return err
+	}
+	c, found, err := t.Content(n.Content)
+	if err != nil {
+		return err
+	}
+	if n.Size > 0 && (!found || !c.Complete) {
+		return t.unqueue(index.OpEntry, e.ID, "")
+	}
+	if found && !c.Dirty {
+		c.Dirty, c.Size = true, n.Size
+		if err := t.UpdateContent(c); err != nil {
+			return err
+		}
+		t.after = append(t.after, func() { t.r.logRelease(t.r.markDirty(content.ID(c.ID), c.Size), Ino(n.Ino)) })
+	}
+	return t.doom(e, true)
 }

@@ -106,7 +106,7 @@ func (r *Replica) doSidecar(ctx context.Context, op index.Op) error {
 	})
 	switch {
 	case errors.Is(err, errWaitsForDrop):
-		return r.postpone(op.Seq, r.cfg.Now().Add(time.Second))
+		return r.behindDrop(op.Seq, drop)
 	case errors.Is(err, ErrReadOnly):
 		return r.writeAlways(func(t *txn) error { return t.DeleteOp(op.Seq) })
 	case err != nil:
@@ -185,6 +185,11 @@ func (t *txn) touchedRecords(drop int64, touched map[string]time.Time) ([]sideca
 		}
 		if found && sameRecord(known, rec) {
 			continue
+		}
+		if found { // written before a restart perhaps, or while this machine's clock was ahead
+			t.r.clockMu.Lock()
+			t.r.clock.Observe(known.Stamp)
+			t.r.clockMu.Unlock()
 		}
 		rec.Stamp, rec.Replica = t.r.stamp(t.now), t.r.replica
 		if err := rec.Check(); err != nil {

@@ -32,7 +32,7 @@ func (r *Replica) Sync(ctx context.Context, inos []Ino) error {
 	}
 	_, bounded := ctx.Deadline()
 	refused := map[writeback.Key]error{}
-	for range 8 { // what one round sends (a tree that moved, an upload) may queue more
+	for range 64 { // what one round sends (a tree that moved, an upload) may queue more
 		keys, err := r.opsBelow(inos)
 		if err != nil {
 			return err
