@@ -1,6 +1,8 @@
 package index
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"zombiezen.com/go/sqlite"
@@ -68,7 +70,17 @@ func (t *Tx) Asset(drop int64, id remote.AssetID) (Asset, bool, error) {
 
 // AssetsOf lists what the service holds for an entry: the present one, where there is one, before the old ones.
 func (t *Tx) AssetsOf(eid int64) ([]Asset, error) {
-	return t.assets("WHERE a.eid = ? AND a.eid != 0 ORDER BY a.old, a.id", eid)
+	list, err := t.assets("WHERE a.eid = ?", eid)
+	slices.SortFunc(list, func(a, b Asset) int { // by SQL it would be prepared at each call
+		if a.Old != b.Old {
+			if b.Old {
+				return -1
+			}
+			return 1
+		}
+		return cmp.Compare(a.Remote.ID, b.Remote.ID)
+	})
+	return list, err
 }
 
 // AssetsNamed lists the assets of a drop that have a wire name.
@@ -84,7 +96,7 @@ func (t *Tx) AssetsWith(ino, chg int64) ([]Asset, error) {
 	return t.assets(assetsWith, ino, chg)
 }
 
-const assetsWith = "WHERE a.eid IN (SELECT eid FROM entries WHERE ino = ?) AND a.eid != 0 AND a.chg = ? AND a.old = 0"
+const assetsWith = "WHERE a.eid IN (SELECT eid FROM entries WHERE ino = ?) AND a.chg = ? AND a.old = 0"
 
 // PutAsset adds or replaces what is known of an asset.
 func (t *Tx) PutAsset(a Asset) error {

@@ -1,6 +1,11 @@
 package index
 
-import "zombiezen.com/go/sqlite"
+import (
+	"cmp"
+	"slices"
+
+	"zombiezen.com/go/sqlite"
+)
 
 // Entry is a name in a directory. Its ID survives renames (I3).
 type Entry struct {
@@ -30,7 +35,8 @@ func (t *Tx) EntryByID(eid int64) (e Entry, found bool, err error) {
 
 // EntriesOf lists the names of an inode, the oldest first.
 func (t *Tx) EntriesOf(ino int64) (list []Entry, err error) {
-	err = t.rows("SELECT "+entryColumns+" FROM entries e WHERE e.ino = ? ORDER BY e.eid", func(s *sqlite.Stmt) { list = append(list, scanEntry(s)) }, ino)
+	err = t.rows("SELECT "+entryColumns+" FROM entries e WHERE e.ino = ?", func(s *sqlite.Stmt) { list = append(list, scanEntry(s)) }, ino)
+	slices.SortFunc(list, func(a, b Entry) int { return cmp.Compare(a.ID, b.ID) }) // by SQL it would be prepared at each call
 	return list, err
 }
 

@@ -22,11 +22,11 @@ func TestPlans(t *testing.T) {
 	for name, query := range map[string]string{
 		"node":          "SELECT " + nodeColumns + " FROM nodes n WHERE n.ino = 1",
 		"entry":         "SELECT " + entryColumns + " FROM entries e WHERE e.parent = 1 AND e.name = x'61'",
-		"entries of":    "SELECT " + entryColumns + " FROM entries e WHERE e.ino = 1 ORDER BY e.eid",
+		"entries of":    "SELECT " + entryColumns + " FROM entries e WHERE e.ino = 1",
 		"list":          "SELECT " + entryColumns + ", " + nodeColumns + " FROM entries e JOIN nodes n ON n.ino = e.ino WHERE e.parent = 1 AND e.eid > 0 ORDER BY e.eid LIMIT 10",
 		"writing nodes": "SELECT " + nodeColumns + " FROM nodes n WHERE n.flags & 1",
 		"asset":         asset + "WHERE a.drop_ino = 1 AND a.id = 'x'",
-		"assets of":     asset + "WHERE a.eid = 7 AND a.eid != 0 ORDER BY a.old, a.id",
+		"assets of":     asset + "WHERE a.eid = 7",
 		"assets named":  asset + "WHERE a.drop_ino = 1 AND a.wire = 'x'",
 		"assets with":   asset + assetsWith,
 		"op for":        "SELECT " + opColumns + " FROM ops WHERE kind = 'x' AND target = 1 AND asset = ''",

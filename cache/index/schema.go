@@ -64,7 +64,7 @@ CREATE TABLE assets (
   shadow TEXT NOT NULL DEFAULT '',      -- the wire name under which it is shown, where not its own
   PRIMARY KEY (drop_ino, id)
 ) WITHOUT ROWID;
-CREATE INDEX assets_eid ON assets(eid) WHERE eid != 0;
+CREATE INDEX assets_eid ON assets(eid);
 CREATE INDEX assets_wire ON assets(drop_ino, wire);
 
 CREATE TABLE ops (
