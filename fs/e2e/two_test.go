@@ -20,7 +20,8 @@ func TestTwoMachines(t *testing.T) {
 		ok := func() bool { return run(patience, f.mp, f.env, "", "bash", "-ec", script).code == 0 }
 		for until := time.Now().Add(d); !ok(); time.Sleep(50 * time.Millisecond) {
 			if time.Now().After(until) {
-				t.Fatalf("not within %v: %s\n%s%v", d, script, run(patience, f.mp, f.env, "", "bash", "-c", "ls -laR; tail *").out, f.status().Accounts)
+				t.Fatalf("not within %v: %s\n%s\n%v\nthe service has %v", d, script,
+					run(patience, f.mp, f.env, "", "bash", "-c", "ls -la; tail *").out, f.status().Accounts, h.assets(f.drop))
 			}
 		}
 	}
@@ -39,7 +40,7 @@ func TestTwoMachines(t *testing.T) {
 	a.must(time.Minute, "sync", a.mp)
 	seen(b, 2*soon, `test "$(stat -c %a attr)" = 750; test "$(stat -c %y attr)" = '2001-02-03 04:05:06.500000000 +0000'
 		test "$(readlink link)" = attr; test "$(stat -c %h attr)" = 2; test "$(stat -c %a empty)" = 700`)
-	if got := b.tool(patience, b.mp, "rsync", "-aHi", a.mp+"/", b.mp+"/"); got != "" {
+	if got := b.tool(patience, b.mp, "rsync", "-aHi", a.mp+"/", b.mp+"/"); got != "" && got != ".d..t...... ./\n" { // the top directory's time is each disk's own
 		t.Errorf("rsync from one to the other transfers: %s", got)
 	}
 
