@@ -186,7 +186,7 @@ func useRsync(t *testing.T, m *machine, src, dir string) {
 }
 
 func useTar(t *testing.T, m *machine, src, dir string) {
-	m.sh(2*time.Minute, dir, `tar -C "`+src+`" -czf tree.tgz .; mkdir tar; tar -C tar -xpzf tree.tgz; tar -C tar -df tree.tgz -z`)
+	m.sh(2*time.Minute, dir, `tar --format=posix -C "`+src+`" -czf tree.tgz .; mkdir tar; tar -C tar -xpzf tree.tgz; tar -C tar -df tree.tgz -z`)
 	compareTrees(t, m.snapshot(filepath.Join(dir, "tar")), m.snapshot(src), nil)
 }
 
