@@ -23,6 +23,7 @@ type inode struct {
 	forgotten      bool       // guarded by Replica.mu: no kernel refers to it any more
 	opens, writers int        // guarded by Replica.mu
 	opened         content.ID // guarded by Replica.mu: of file; 0: not loaded
+	ahead          lead
 
 	mu     sync.RWMutex
 	file   *content.File // nil: not loaded
@@ -30,6 +31,7 @@ type inode struct {
 	open   bool          // the index has the flag Writing
 	stale  bool          // size, mtime or ctime are not yet in the index
 	size   int64         // of no meaning while file is nil
+	told   int64         // the size that the index has; likewise
 	mtime  int64         // likewise
 	ctime  int64         // likewise
 	drop   int64         // dropOf, as of dropAt moves
@@ -142,7 +144,7 @@ func (in *inode) load() error {
 		if err == nil && still {
 			// Whether its change has begun to be sent is not known: the next write is a new one.
 			in.armed, in.open = false, n.Flags&index.Writing != 0
-			in.size, in.mtime, in.ctime = n.Size, n.Mtime, n.Ctime
+			in.size, in.told, in.mtime, in.ctime = n.Size, n.Size, n.Mtime, n.Ctime
 			if c.Dirty {
 				in.size = in.file.Size()
 			}
@@ -258,6 +260,7 @@ func (in *inode) wrote(size int64) {
 	in.r.mu.Lock()
 	in.r.unsynced[in.file.ID()] = true
 	in.r.mu.Unlock()
+	in.lead()
 }
 
 // ensure makes a range of the content be here.
@@ -338,7 +341,8 @@ func (in *inode) settle(closed bool) error {
 		return t.contentChanged(n.Ino)
 	})
 	if err == nil {
-		in.stale = false
+		in.stale, in.told = false, in.size
+		in.ahead.set(0, 0)
 		in.open = in.open && !closed
 		in.r.settled[stripe(in.ino)].Add(1)
 	}

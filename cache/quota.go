@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -52,7 +53,43 @@ func (r *Replica) quotaOf(drop int64) (*quota, error) {
 	return q, err
 }
 
-// countQuota: what the service says is free, plus what queued deletes and replacements will free, less what is unsent.
+// lead is how many bytes of a drop an open file takes beyond the size that the index has of it; below zero where it was
+// cut. It is set under inode.mu and read by who counts, who holds that of another inode.
+type lead struct {
+	drop, bytes atomic.Int64
+}
+
+func (l *lead) set(drop, bytes int64) {
+	l.drop.Store(drop)
+	l.bytes.Store(bytes)
+}
+
+// lead notes how far in is ahead of the index; in.mu is held exclusively.
+func (in *inode) lead() {
+	if in.size == in.told && in.ahead.bytes.Load() == 0 {
+		return
+	}
+	drop, err := in.r.dropOfOpen(in)
+	if err != nil {
+		drop = 0 // removed meanwhile: nobody's
+	}
+	in.ahead.set(drop, in.size-in.told)
+}
+
+// leads sums up what open files take beyond what the index knows.
+func (r *Replica) leads(drop int64) (sum int64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, in := range r.open {
+		if in.ahead.drop.Load() == drop {
+			sum += in.ahead.bytes.Load()
+		}
+	}
+	return sum
+}
+
+// countQuota: what the service says is free, plus what queued deletes and replacements will free, less what is unsent,
+// written or not yet in the index.
 func (r *Replica) countQuota(drop int64) (free, total, maxFile int64, err error) {
 	err = r.read(func(t *txn) error {
 		d, found, err := t.Drop(drop)
@@ -70,7 +107,7 @@ func (r *Replica) countQuota(drop int64) (free, total, maxFile int64, err error)
 			return err
 		}
 		unsent, err := t.unsentBytes(drop)
-		free += assets - unsent
+		free += assets - unsent - r.leads(drop)
 		return err
 	})
 	return max(free, 0), total, maxFile, err
@@ -101,6 +138,11 @@ func (r *Replica) mayGrow(ino Ino, from, to int64) error {
 		return err
 	}
 	q, err := r.quotaOf(drop)
+	if err == nil && to-from > q.free { // what was cut or deleted since the last count is free too
+		q.known = false
+		q.mu.Unlock()
+		q, err = r.quotaOf(drop)
+	}
 	defer q.mu.Unlock()
 	if err != nil {
 		return err

@@ -51,7 +51,8 @@ func (r *Replica) SetAttr(ctx context.Context, ino Ino, s SetAttr) (Attr, error)
 		return Attr{}, err
 	}
 	if in != nil && in.file != nil {
-		in.mtime, in.ctime, in.stale = n.Mtime, n.Ctime, false
+		in.told, in.mtime, in.ctime, in.stale = n.Size, n.Mtime, n.Ctime, false
+		in.ahead.set(0, 0)
 		if s.Mtime != nil && in.file.Dirty() {
 			// The content file's own time is what a kill leaves to go by.
 			if err := in.file.SetTimes(*s.Mtime, *s.Mtime); err != nil {
@@ -181,7 +182,7 @@ func (in *inode) empty() error {
 		}
 		return err
 	}
-	in.file, in.armed, in.open = file, true, true
+	in.file, in.armed, in.open, in.told = file, true, true, 0
 	in.noteOpened()
 	in.wrote(0)
 	old.Release()
