@@ -69,7 +69,7 @@ func TestQuota(t *testing.T) {
 		},
 		"two open files together": func(q *quotaBench, h *cache.Handle) error {
 			other := q.create("d/other")
-			defer other.Release()
+			defer q.release(other)
 			if err := q.write(other, 0, limit/2); err != nil {
 				q.t.Fatal(err)
 			}
@@ -86,7 +86,7 @@ func TestQuota(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := startQuota(t, limit)
 			h := q.create("d/f")
-			defer h.Release()
+			defer q.release(h)
 			if err := run(q, h); err == nil || !errors.Is(err, cache.ErrQuota) || err.Error() != cache.ErrQuota.Error() {
 				t.Errorf("%v, want ErrQuota at the write that crosses the limit", err)
 			}
@@ -108,6 +108,14 @@ func TestWhatIsFreedCountsAtOnce(t *testing.T) {
 		"opened to be truncated": func(q *quotaBench, _ *cache.Handle) error {
 			return q.tryPut("d/other", string(make([]byte, 3*limit/4)))
 		},
+		"deleted when it was sent": func(q *quotaBench, _ *cache.Handle) error {
+			err := q.tryPut("d/other", string(make([]byte, 3*limit/4)))
+			if err == nil {
+				q.sync()
+				q.unlink("d/other")
+			}
+			return err
+		},
 		"deleted": func(q *quotaBench, _ *cache.Handle) error {
 			err := q.tryPut("d/other", string(make([]byte, limit)))
 			if err == nil {
@@ -119,12 +127,18 @@ func TestWhatIsFreedCountsAtOnce(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			q := startQuota(t, limit)
 			h := q.create("d/f")
-			defer h.Release()
+			defer q.release(h)
 			for i := range 10 {
 				if err := step(q, h); err != nil {
 					t.Fatalf("round %d: %v", i, err)
 				}
 			}
 		})
+	}
+}
+
+func (q *quotaBench) release(h *cache.Handle) {
+	if err := h.Release(); err != nil {
+		q.t.Error(err)
 	}
 }

@@ -184,13 +184,22 @@ func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps re
 			return saga{}, err
 		}
 	}
-	if max := s.drop.Remote.MaxFileSize; max > 0 && s.node.Size > max {
-		return saga{}, &remote.Error{Kind: remote.ErrTooLarge, Op: "upload", Subject: s.want, Message: fmt.Sprintf("the drop takes files of %d bytes at most", max)}
+	if limit := s.drop.Remote.MaxFileSize; limit > 0 && s.node.Size > limit {
+		return saga{}, &remote.Error{Kind: remote.ErrTooLarge, Op: "upload", Subject: s.want, Message: fmt.Sprintf("the drop takes files of %d bytes at most", limit)}
 	}
 	spec := remote.UploadSpec{Name: s.want, Type: r.mimeType(s), Size: s.node.Size}
 	up, err := r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
 	if errors.Is(err, remote.ErrQuota) {
-		if freed, ferr := r.makeRoom(ctx, s, in, file); ferr != nil || !freed {
+		sent, serr := r.sendDeletes(ctx, s.place.drop)
+		if serr != nil {
+			return saga{}, errors.Join(err, serr)
+		}
+		if sent {
+			up, err = r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
+		}
+	}
+	if errors.Is(err, remote.ErrQuota) {
+		if freed, ferr := r.makeRoom(ctx, s, file); ferr != nil || !freed {
 			return saga{}, errors.Join(err, ferr)
 		}
 		up, err = r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
@@ -307,9 +316,31 @@ func (s *sealedReader) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
+// sendDeletes sends the deletes of a drop that are held for undelete, and tells whether there were any: their bytes count
+// as free from the first, and now they are needed.
+func (r *Replica) sendDeletes(ctx context.Context, drop int64) (sent bool, err error) {
+	var held []index.Op
+	err = r.read(func(t *txn) error {
+		ops, err := t.Ops()
+		for _, op := range ops {
+			if op.Kind == index.OpDelete && op.Target == drop {
+				held = append(held, op)
+			}
+		}
+		return err
+	})
+	for _, op := range held {
+		if err != nil {
+			return false, err
+		}
+		err = r.doDelete(ctx, op)
+	}
+	return len(held) > 0, err
+}
+
 // makeRoom deletes the old version before the new one is sent, where both do not fit the quota. The new content is made
 // durable here first, and the journal says what goes.
-func (r *Replica) makeRoom(ctx context.Context, s *entryState, in *inode, file *content.File) (bool, error) {
+func (r *Replica) makeRoom(ctx context.Context, s *entryState, file *content.File) (bool, error) {
 	victims := s.old
 	if s.base != nil {
 		victims = append(victims, *s.base)
