@@ -51,10 +51,10 @@ func TestAsUser(t *testing.T) {
 	}
 	// What users may not read is copied: this program, the disk's and the tree that is copied about.
 	module := filepath.Join(dir, "module")
-	self := filepath.Join(module, "fs/e2e", "e2e.test")
+	self := filepath.Join(dir, "e2e.test")
 	out, err := exec.Command("bash", "-euc", `
-		mkdir -p "$1/fs/e2e"; tar -C "$2" -c --exclude=./.git --exclude=./bin . | tar -C "$1" -x --no-same-owner; cp "$3" "$4"; cp "$5" "$1/dropfs"; chmod -R a+rX "$1"
-		mknod "$1/fuse" c 10 229; chmod 666 "$1/fuse"`, "-", module, "../..", os.Args[0], self, binary).CombinedOutput()
+		mkdir -p "$1/fs/e2e"; tar -C "$2" -c --exclude=./.git --exclude=./bin . | tar -C "$1" -x --no-same-owner; cp "$3" "$4"; cp "$5" "$6/dropfs"; chmod -R a+rX "$1"
+		mknod "$6/fuse" c 10 229; chmod 666 "$6/fuse"`, "-", module, "../..", os.Args[0], self, binary, dir).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
@@ -62,9 +62,9 @@ func TestAsUser(t *testing.T) {
 	if testing.Short() {
 		args = append(args, "-test.short")
 	}
-	env := []string{userEnv + "=1", binaryEnv + "=" + filepath.Join(module, "dropfs"), "TMPDIR=" + theirs, "PATH=" + os.Getenv("PATH"), "HOME=" + theirs}
-	script := `mount --bind "$1/fuse" /dev/fuse; cd "$1/fs/e2e"; shift; exec setpriv --reuid ` + who.Uid + ` --regid ` + who.Gid + ` --clear-groups "$@"`
-	r := run(10*time.Minute, dir, env, "", "unshare", append([]string{"--mount", "--propagation", "private", "bash", "-euc", script, "-", module, self}, args...)...)
+	env := []string{userEnv + "=1", binaryEnv + "=" + filepath.Join(dir, "dropfs"), "TMPDIR=" + theirs, "PATH=" + os.Getenv("PATH"), "HOME=" + theirs}
+	script := `mount --bind "$1/fuse" /dev/fuse; cd "$1/module/fs/e2e"; shift; exec setpriv --reuid ` + who.Uid + ` --regid ` + who.Gid + ` --clear-groups "$@"`
+	r := run(10*time.Minute, dir, env, "", "unshare", append([]string{"--mount", "--propagation", "private", "bash", "-euc", script, "-", dir, self}, args...)...)
 	t.Logf("%s", r.out)
 	if r.code != 0 {
 		t.Errorf("as %s: %v", who.Username, r)
