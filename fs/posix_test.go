@@ -33,6 +33,7 @@ var posixRules = []struct {
 	{"size right after close", false, ruleSizeAfterClose},
 	{"unlinked but open", false, ruleUnlinkedOpen},
 	{"removed directory that is open", false, ruleRemovedDir},
+	{"descriptor of a directory that was renamed over", false, ruleRenamedOverDir},
 	{"O_TMPFILE", false, ruleTmpfile},
 	{"open flags", false, ruleOpenFlags},
 	{"O_APPEND from many", false, ruleAppend},
@@ -323,6 +324,28 @@ func ruleRemovedDir(t *testing.T, dir string) {
 	buf := make([]byte, 4096)
 	if n, err := unix.Getdents(fd, buf); err != nil && !errors.Is(err, unix.ENOENT) {
 		t.Errorf("getdents: %d, %v", n, err)
+	}
+}
+
+func ruleRenamedOverDir(t *testing.T, dir string) {
+	a, b := filepath.Join(dir, "a"), filepath.Join(dir, "b")
+	must(t, os.Mkdir(a, 0o755))
+	must(t, os.Mkdir(b, 0o700))
+	write(t, filepath.Join(a, "f"), "x")
+	fd, err := unix.Open(b, unix.O_RDONLY|unix.O_DIRECTORY, 0)
+	must(t, err)
+	defer unix.Close(fd)
+	must(t, unix.Rename(a, b))
+	var st unix.Stat_t
+	must(t, unix.Fstat(fd, &st))
+	if st.Nlink != 0 || st.Mode&0o777 != 0o700 {
+		t.Errorf("links %d, mode %o; want 0, 700", st.Nlink, st.Mode&0o777)
+	}
+	if _, err := unix.Openat(fd, "f", unix.O_RDONLY, 0); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("the old directory has the new one's file: %v", err)
+	}
+	if read(t, filepath.Join(b, "f")) != "x" {
+		t.Error("the name does not lead to the new directory")
 	}
 }
 
