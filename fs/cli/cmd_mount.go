@@ -40,6 +40,20 @@ type mountPlan struct {
 	mountpoint string
 	stateDir   string
 	accounts   []string
+	words      []string // of -o; those that restrict a mount point are kept to by restrict
+}
+
+// restrict makes true what -o asks of the mount point itself: nosuid, nodev, noexec. An ordinary user's has the first two
+// in any case.
+func (p *mountPlan) restrict() error {
+	has := func(word string) bool { return slices.Contains(p.words, word) }
+	if !has("nosuid") && !has("nodev") && !has("noexec") || !platform.Privileged() {
+		return nil
+	}
+	if err := platform.Restrict(p.mountpoint, has("nosuid"), has("nodev"), has("noexec")); err != nil {
+		return fail.As(fail.Mount, "mount", err)
+	}
+	return nil
 }
 
 // mountCommand mounts.
@@ -65,6 +79,7 @@ func (a App) mountCommand() *cobra.Command {
 		}
 		plan, err := a.planMount(c, args, *o)
 		if err == nil {
+			plan.words = strings.Split(strings.Join(*o, ","), ",")
 			err = a.mount(c.Context(), plan)
 		}
 		a.tellParent(err, nil)
@@ -240,6 +255,9 @@ func (a App) mountThere(ctx context.Context, p *mountPlan) (c *control.Client, d
 		if err != nil && (!errors.As(err, &f) || strings.HasSuffix(f.Why, "the daemon is ending")) {
 			continue // it ends just now
 		}
+		if err == nil {
+			err = p.restrict()
+		}
 		return c, true, err
 	}
 	return nil, false, nil
@@ -351,14 +369,17 @@ func (a App) serveDisk(ctx context.Context, p *mountPlan) (err error) {
 		Sockets: []string{a.Env.RuntimeDir(), p.stateDir}, LogFile: p.logPath(), Log: log,
 	})
 	if err := d.Ensure(ctx, p.accounts); err != nil {
-		return errors.Join(err, d.Close())
+		return errors.Join(err, d.Close()) //nolint:contextcheck // what ended the run must not end the closing
 	}
 	if err := d.Serve(); err != nil {
-		return errors.Join(fail.As(fail.Mount, "mount", err), d.Close())
+		return errors.Join(fail.As(fail.Mount, "mount", err), d.Close()) //nolint:contextcheck // what ended the run must not end the closing
 	}
 	err = d.Mount(ctx, control.MountRequest{Source: p.source, Mountpoint: p.mountpoint, ReadOnly: p.options.ReadOnly, AllowOther: p.options.AllowOther})
+	if err == nil {
+		err = p.restrict()
+	}
 	if err != nil {
-		return errors.Join(err, d.Close())
+		return errors.Join(err, d.Close()) //nolint:contextcheck // what ended the run must not end the closing
 	}
 	notes := d.Look(ctx)
 	if a.Env.Get(readyVar) == "" {
@@ -374,7 +395,7 @@ func (a App) serveDisk(ctx context.Context, p *mountPlan) (err error) {
 	err = d.Run(ctx)
 	_ = daemon.Notify(a.Env, "STOPPING=1")
 	log.Info("ending")
-	return errors.Join(err, d.Close())
+	return errors.Join(err, d.Close()) //nolint:contextcheck // what ended the run must not end the closing
 }
 
 // logPath is the file of the log; "" is standard error.

@@ -411,3 +411,25 @@ func TestMountWaitsForTheEmbeddedHub(t *testing.T) {
 	}
 	h.ok("unmount", mnt)
 }
+
+func TestMountPointIsRestricted(t *testing.T) {
+	needMount(t)
+	if !platform.Privileged() {
+		t.Skip("an ordinary user's mount is restricted by the helper")
+	}
+	h := newHome(t)
+	one, two := h.mkdir("one"), h.mkdir("two")
+	h.ok("mount", "-o", "noexec,nodev", "local/home", one)
+	h.ok("mount", "-o", "nosuid", "local/home", two) // by the daemon that is there
+	table, err := os.ReadFile("/proc/self/mounts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for mnt, want := range map[string]string{one: "rw,nodev,noexec,", two: "rw,nosuid,"} {
+		_, line, _ := strings.Cut(string(table), " "+mnt+" fuse.dropfs ")
+		if options, _, _ := strings.Cut(line, "relatime"); options != want {
+			t.Errorf("%s: options %q, want %q", mnt, options, want)
+		}
+		h.ok("unmount", mnt)
+	}
+}

@@ -62,6 +62,11 @@ func Remount(mountpoint string, _ bool) error {
 	return fmt.Errorf("remount %s: %w", mountpoint, errors.ErrUnsupported)
 }
 
+// Restrict has a mount point ignore set-id bits, device nodes, or programs: not on this system.
+func Restrict(mountpoint string, _, _, _ bool) error {
+	return fmt.Errorf("restrict %s: %w", mountpoint, errors.ErrUnsupported)
+}
+
 // Mounts reads the mount table, in the order of mounting.
 func Mounts() ([]Mount, error) {
 	n, err := unix.Getfsstat(nil, unix.MNT_NOWAIT)

@@ -191,6 +191,24 @@ func Remount(mountpoint string, readOnly bool) error {
 	return fmt.Errorf("remount %s: %w", mountpoint, err)
 }
 
+// Restrict has a mount point ignore set-id bits, device nodes, or programs, and changes nothing else of it.
+func Restrict(mountpoint string, noSuid, noDev, noExec bool) error {
+	var attr unix.MountAttr
+	if noSuid {
+		attr.Attr_set |= unix.MOUNT_ATTR_NOSUID
+	}
+	if noDev {
+		attr.Attr_set |= unix.MOUNT_ATTR_NODEV
+	}
+	if noExec {
+		attr.Attr_set |= unix.MOUNT_ATTR_NOEXEC
+	}
+	if err := unix.MountSetattr(unix.AT_FDCWD, mountpoint, unix.AT_SYMLINK_NOFOLLOW, &attr); err != nil {
+		return fmt.Errorf("restrict %s: %w", mountpoint, err)
+	}
+	return nil
+}
+
 // Mounts reads the mount table, in the order of mounting.
 func Mounts() ([]Mount, error) {
 	b, err := os.ReadFile("/proc/self/mountinfo")
