@@ -259,6 +259,9 @@ func (a *applier) own(act refresh.Own) error {
 	if err := t.PutAsset(index.Asset{Drop: a.drop, Remote: act.Asset, Entry: e.ID, Chg: chg, Mine: true}); err != nil {
 		return err
 	}
+	if err := t.touch(n.Ino); err != nil { // the asset is new: its attributes are nobody's yet
+		return err
+	}
 	return t.queue(index.OpEntry, e.ID, "", 0)
 }
 

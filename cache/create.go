@@ -196,7 +196,7 @@ func (r *Replica) Create(ctx context.Context, parent Ino, name string, mode uint
 }
 
 // TmpFile makes a file without a name, which Link may give it (O_TMPFILE).
-func (r *Replica) TmpFile(ctx context.Context, parent Ino, mode uint32, flags OpenFlags, who Caller) (*Handle, Attr, error) {
+func (r *Replica) TmpFile(_ context.Context, parent Ino, mode uint32, flags OpenFlags, who Caller) (*Handle, Attr, error) {
 	if parent == RootIno {
 		return nil, Attr{}, ErrPerm
 	}

@@ -337,7 +337,9 @@ func (r *Replica) dropGone(ino int64) error {
 }
 
 // Drops tells of all drops, by name.
-func (r *Replica) Drops(context.Context) []DropStatus {
+func (r *Replica) Drops(context.Context) []DropStatus { return r.dropStatus() }
+
+func (r *Replica) dropStatus() []DropStatus {
 	var list []DropStatus
 	err := r.read(func(t *txn) error {
 		drops, err := t.Drops()
@@ -448,7 +450,7 @@ func (r *Replica) addDrop(name string, info remote.Drop) error {
 
 // ForgetDrop takes a drop off this machine, with everything that is held of it; the service keeps it. What is unsent in
 // it is refused unless the drop is gone.
-func (r *Replica) ForgetDrop(ctx context.Context, name string) error {
+func (r *Replica) ForgetDrop(_ context.Context, name string) error {
 	d, err := r.findDrop(name)
 	if err != nil {
 		return err

@@ -35,7 +35,14 @@ func (r *Replica) onOnline(online bool) {
 	}
 	r.mu.Lock()
 	r.offlineWhy = ""
+	if r.endFeed != nil {
+		r.endFeed()
+	}
 	r.mu.Unlock()
+	select {
+	case r.back <- struct{}{}:
+	default:
+	}
 	log.Info("service reachable again")
 }
 

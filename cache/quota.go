@@ -236,8 +236,8 @@ func (r *Replica) addDisk(s *StatFS) error {
 	if err := unix.Statfs(r.cfg.Dir, &disk); err != nil {
 		return asKind(err)
 	}
-	s.Total += int64(disk.Blocks) * int64(disk.Bsize)
-	s.Free += int64(disk.Bavail) * int64(disk.Bsize)
+	s.Total += int64(disk.Blocks) * int64(disk.Bsize) //nolint:unconvert // of another type on darwin
+	s.Free += int64(disk.Bavail) * int64(disk.Bsize)  //nolint:unconvert // likewise
 	return nil
 }
 

@@ -53,7 +53,7 @@ func (r *Replica) waitShared(ctx context.Context, key string, fn func(context.Co
 	if r.offline() {
 		return ErrOffline
 	}
-	ch := r.lists.DoChan(key, func() (any, error) {
+	ch := r.lists.DoChan(key, func() (any, error) { //nolint:contextcheck // it is shared: no single caller's context ends it
 		if !r.beginShared() {
 			return nil, context.Canceled
 		}
@@ -293,6 +293,7 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 		if err != nil || !found {
 			return err
 		}
+		t.foreign = true
 		a := &applier{t: t, drop: ino, first: d.Listed == 0, paths: map[string]int64{}, grown: map[int64]bool{}}
 		if err := a.segments(segs); err != nil {
 			return err
@@ -306,10 +307,10 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 				return err
 			}
 		}
-		if err := a.records(); err != nil {
+		if err := a.end(); err != nil {
 			return err
 		}
-		if err := a.end(); err != nil {
+		if err := a.records(); err != nil {
 			return err
 		}
 		if h.complete {

@@ -152,7 +152,7 @@ func (r *Replica) listen(ctx context.Context) {
 		}
 		if err == nil {
 			began := r.cfg.Now()
-			err = r.cfg.Service.Changes(ctx, r.feedSeq(), func(c remote.Change) error { return r.heardChange(ctx, c) })
+			err = r.follow(ctx)
 			if errors.Is(err, remote.ErrUnsupported) {
 				return
 			}
@@ -164,10 +164,23 @@ func (r *Replica) listen(ctx context.Context) {
 		r.observe(err)
 		select {
 		case <-ctx.Done():
+		case <-r.back: // the service is there again: at once
+			wait = time.Second
 		case <-time.After(wait):
 		}
 		wait = min(2*wait, time.Minute)
 	}
+}
+
+// follow reads the feed until it breaks, or until the service was found gone and back: the connection may be one that
+// nobody serves any more.
+func (r *Replica) follow(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	r.mu.Lock()
+	r.endFeed = cancel
+	r.mu.Unlock()
+	return r.cfg.Service.Changes(ctx, r.feedSeq(), func(c remote.Change) error { return r.heardChange(ctx, c) })
 }
 
 func (r *Replica) setFeed(on bool) {

@@ -54,11 +54,20 @@ func nodeOf(key string) (int64, bool) {
 
 // touch notes that attributes changed which only a sidecar can carry.
 func (t *txn) touch(ino int64) error {
-	p, err := t.placeOfInode(ino)
-	if err != nil || !p.sent() || len(p.path) == 0 {
-		return err
+	entries, err := t.EntriesOf(ino)
+	for _, e := range entries { // a file may have a name that is sent beside one that is not
+		var p place
+		if err == nil {
+			p, err = t.placeOf(e)
+		}
+		if err != nil {
+			return err
+		}
+		if p.sent() && len(p.path) > 0 {
+			return t.touchKey(p.drop, nodeKey(ino))
+		}
 	}
-	return t.touchKey(p.drop, nodeKey(ino))
+	return err
 }
 
 // gone notes that a directory or a symlink left a place.
@@ -116,6 +125,10 @@ func (r *Replica) doSidecar(ctx context.Context, op index.Op) error {
 	if errors.Is(err, remote.ErrDenied) {
 		r.log.WithError(err).Info("this account may not add to the drop: modes, times and symlinks stay on this machine")
 		segs, err = nil, nil
+	}
+	if errors.Is(err, remote.ErrQuota) || errors.Is(err, remote.ErrTooLarge) {
+		// The bytes of files go first: what is full today may have room for a few attributes later.
+		return r.postpone(op.Seq, r.cfg.Now().Add(sidecarEvery))
 	}
 	if err != nil {
 		return err

@@ -13,7 +13,7 @@ import (
 func (r *Replica) Status() Status {
 	u := r.store.Usage()
 	s := Status{
-		Account: r.cfg.Account, Online: !r.offline(), Transfers: r.transfersNow(), Drops: r.Drops(context.Background()),
+		Account: r.cfg.Account, Online: !r.offline(), Transfers: r.transfersNow(), Drops: r.dropStatus(),
 		Errors: []OpError{}, Conflicts: []string{},
 		Cache: CacheUsage{Max: u.Max, Allocated: u.Allocated, Dirty: u.Dirty, Pinned: u.Pinned, Files: u.Files},
 	}

@@ -10,12 +10,13 @@ import (
 // txn is one change of the tree: an index transaction, and what is to happen once it is committed.
 type txn struct {
 	*index.Tx
-	r     *Replica
-	now   time.Time
-	ops   []index.Op // queued or touched in it
-	drops []int64    // ops that left the journal
-	after []func()   // run in order after the commit, without locks
-	dirs  bool       // a directory moved or went: walked places are no longer true
+	r       *Replica
+	now     time.Time
+	ops     []index.Op // queued or touched in it
+	drops   []int64    // ops that left the journal
+	after   []func()   // run in order after the commit, without locks
+	foreign bool       // others' changes are being merged: their sidecars tell of them
+	dirs    bool       // a directory moved or went: walked places are no longer true
 }
 
 // write runs fn in one transaction. After the commit the queue learns of new ops and after-functions run; if fn fails
@@ -148,5 +149,8 @@ func (t *txn) dir(ino Ino) (index.Node, error) {
 func (t *txn) changed(dir index.Node, links int) error {
 	dir.Mtime, dir.Ctime = t.now.UnixNano(), t.now.UnixNano()
 	dir.Nlink = uint32(int(dir.Nlink) + links)
-	return t.UpdateNode(dir)
+	if err := t.UpdateNode(dir); err != nil || t.foreign {
+		return err
+	}
+	return t.touch(dir.Ino)
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"time"
@@ -71,7 +72,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 	stop := b.r.watch(b.ctx, b.cancel)
 	defer stop()
 	n, err := b.ReadCloser.Read(p)
-	if cause := context.Cause(b.ctx); err != nil && err != io.EOF && cause != nil {
+	if cause := context.Cause(b.ctx); err != nil && !errors.Is(err, io.EOF) && cause != nil {
 		err = fmt.Errorf("%w: %w", cause, err)
 	}
 	return n, err

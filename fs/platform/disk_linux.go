@@ -53,7 +53,7 @@ func FSType(path string) (string, error) {
 	if err := unix.Statfs(path, &st); err != nil {
 		return "", fmt.Errorf("statfs %s: %w", path, err)
 	}
-	if n, ok := fsNames[int64(st.Type)]; ok {
+	if n, ok := fsNames[int64(st.Type)]; ok { //nolint:unconvert // narrower on 32-bit machines
 		return n, nil
 	}
 	return fmt.Sprintf("%#x", uint32(st.Type)), nil
