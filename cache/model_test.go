@@ -1,6 +1,7 @@
 package cache_test
 
 import (
+	"flag"
 	"os"
 	"testing"
 	"testing/synctest"
@@ -13,9 +14,11 @@ import (
 func TestModel(t *testing.T) {
 	for name, caps := range services() {
 		t.Run(name, func(t *testing.T) {
-			if name == "hub" && os.Getenv("DROPFS_MODEL") == "" {
-				t.Skip("open finding: a mode that a new replica does not see; DROPFS_MODEL=1 runs it")
+			if os.Getenv("DROPFS_TEST_LONG") != "1" {
+				bound(t, "rapid.seed", "20261122")
+				bound(t, "rapid.checks", "20")
 			}
+			bound(t, "rapid.nofailfile", "true")
 			rapid.Check(t, func(rt *rapid.T) {
 				base := t.TempDir()
 				rapid.SyncTest(rt, func(rt *rapid.T) {
@@ -32,6 +35,25 @@ func TestModel(t *testing.T) {
 			})
 		})
 	}
+}
+
+// bound sets a flag of the test binary for one test: the normal run is short and the same each time; DROPFS_TEST_LONG=1
+// tries ever new scripts, as many as -rapid.checks says.
+func bound(t *testing.T, name, value string) {
+	t.Helper()
+	f := flag.Lookup(name)
+	if f == nil {
+		t.Fatalf("no flag %s", name)
+	}
+	before := f.Value.String()
+	if err := f.Value.Set(value); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := f.Value.Set(before); err != nil {
+			t.Error(err)
+		}
+	})
 }
 
 // actions are the steps of the model by name; "" follows each.
