@@ -61,7 +61,7 @@ func (r *Replica) uploadInode(ctx context.Context, op index.Op, s *entryState, c
 	if err != nil {
 		return err
 	}
-	sg, err := r.begin(ctx, op, s, caps, in, file)
+	sg, err := r.begin(ctx, op, s, caps, file)
 	if err != nil {
 		return err
 	}
@@ -175,7 +175,7 @@ func (in *inode) seal(ctx context.Context, s *entryState) (*content.File, error)
 }
 
 // begin goes on with the recorded upload, or asks for a new one and records it.
-func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, in *inode, file *content.File) (saga, error) {
+func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, file *content.File) (saga, error) {
 	if old, ok := uploadOf(op); ok {
 		if old.Chg == s.node.Chg && old.Drop == s.place.drop && old.Upload.Spec.Name == s.want && old.Upload.Spec.Size == s.node.Size {
 			return old, nil

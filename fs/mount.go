@@ -24,6 +24,7 @@ import (
 type Config struct {
 	VFS        *vfs.FS
 	Mountpoint string // a directory that is there
+	Source     string // what the table of mounts names as mounted; "" is dropfs
 	AllowOther bool   // other users may enter; the kernel checks permissions in any case
 	ReadOnly   bool   // also set where VFS is
 	// FlushOnClose makes close(2) wait for the replica, as a durability of "remote" needs.
@@ -121,7 +122,7 @@ func (c *Config) options() *gofs.Options {
 		MountOptions: fuse.MountOptions{
 			AllowOther:               c.AllowOther,
 			Options:                  []string{"default_permissions"},
-			FsName:                   "dropfs",
+			FsName:                   c.source(),
 			Name:                     "dropfs",
 			MaxWrite:                 maxWrite,
 			MaxBackground:            maxBackground,
@@ -143,6 +144,19 @@ func (c *Config) options() *gofs.Options {
 	}
 }
 
+// source is c.Source as an option of a mount can carry it.
+func (c *Config) source() string {
+	if c.Source == "" {
+		return "dropfs"
+	}
+	return strings.Map(func(r rune) rune {
+		if r == ',' || r == '\\' || r < ' ' {
+			return '_'
+		}
+		return r
+	}, c.Source)
+}
+
 // attach mounts: by itself where the process may, else through the helper, which adds nosuid and nodev.
 func attach(rfs fuse.RawFileSystem, mp string, c Config, o *fuse.MountOptions) (*fuse.Server, error) {
 	readOnly := c.ReadOnly || c.VFS.ReadOnly()
@@ -155,7 +169,7 @@ func attach(rfs fuse.RawFileSystem, mp string, c Config, o *fuse.MountOptions) (
 		}
 		return srv, nil
 	}
-	opts := []string{"default_permissions", "fsname=dropfs", "subtype=dropfs", fmt.Sprintf("max_read=%d", maxWrite)}
+	opts := []string{"default_permissions", "fsname=" + c.source(), "subtype=dropfs", fmt.Sprintf("max_read=%d", maxWrite)}
 	if c.AllowOther {
 		opts = append(opts, "allow_other")
 	}

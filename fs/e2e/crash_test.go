@@ -70,8 +70,7 @@ func crashTrial(t *testing.T, seed uint64) {
 	want := newModel()
 	for round := range 1 + rng.IntN(3) {
 		after := time.Duration(20+rng.IntN(1200)) * time.Millisecond
-		var steps []step
-		steps = crashRound(m, mp, want, seed+uint64(round)<<32, after, killHub && round == 0, h)
+		steps := crashRound(m, mp, want, seed+uint64(round)<<32, after, killHub && round == 0, h)
 		m.detach()
 		mp = m.mount("mnt", args...)
 		want = checkCrash(t, m, mp, want, steps)
@@ -240,6 +239,8 @@ func differences(got tree, want *model, except string) (out []string) {
 			if g.Mode != syscall.S_IFDIR|0o755 {
 				out = append(out, fmt.Sprintf("%q has mode %o", name, g.Mode))
 			}
+		case none:
+			out = append(out, fmt.Sprintf("the model names %q and has nothing of it", name))
 		case symlink:
 			if string(g.Target) != n.Target {
 				out = append(out, fmt.Sprintf("%q leads to %q, want %q", name, g.Target, n.Target))

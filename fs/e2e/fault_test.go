@@ -208,7 +208,9 @@ func (f *faulty) write(seed uint64, d time.Duration) (log []step) {
 	if err := syscall.Kill(cmd.Process.Pid, syscall.SIGKILL); err != nil {
 		f.t.Error(err)
 	}
-	<-ended
+	if err := <-ended; err == nil {
+		f.t.Error("the writer that was killed ended well")
+	}
 	for dec := json.NewDecoder(&out); ; {
 		var s step
 		if dec.Decode(&s) != nil { // the last line may be torn

@@ -45,8 +45,13 @@ func headline(t *testing.T, m *machine, h *hub, mount func() (mp, dir string)) {
 		name string
 		do   func(*testing.T, *machine, string, string)
 	}{
-		{"copy", copyTree}, {"git", useGit}, {"sqlite", useSQLite}, {"vim", useVim},
-		{"rsync", useRsync}, {"tar", useTar}, {"sparse", copySparse},
+		{"copy", copyTree},
+		{"git", useGit},
+		{"sqlite", useSQLite},
+		{"vim", useVim},
+		{"rsync", useRsync},
+		{"tar", useTar},
+		{"sparse", copySparse},
 	} {
 		began := time.Now()
 		step.do(t, m, src, dir)

@@ -79,7 +79,7 @@ func snapshotHelper(dir string, to io.Writer) error {
 		e := entry{Path: []byte(rel), Mode: st.Mode, Mtime: st.Mtim.Nano()}
 		switch st.Mode & syscall.S_IFMT {
 		case syscall.S_IFREG:
-			e.Size, e.Nlink = st.Size, uint64(st.Nlink)
+			e.Size, e.Nlink = st.Size, uint64(st.Nlink) //nolint:unconvert // narrower elsewhere
 			if first[st.Ino] == "" {
 				first[st.Ino] = rel
 			}

@@ -23,7 +23,7 @@ var (
 // Mount is one line of the mount table.
 type Mount struct {
 	Path   string // where
-	Source string // what; "dropfs" for ours
+	Source string // what; of ours the account or drop, or "dropfs"
 	Type   string // "fuse.dropfs" for ours, "ext4"
 	// ReadOnly: the file system takes no changes, whatever the mount point allows; false where the system does not tell.
 	ReadOnly bool

@@ -83,7 +83,7 @@ func (d *Disk) attach(ctx context.Context, m *mount, allowOther bool) error {
 	}
 	server, err := fs.Mount(ctx, fs.Config{
 		VFS: tree, Mountpoint: m.Mountpoint, AllowOther: allowOther, ReadOnly: m.ReadOnly,
-		FlushOnClose: d.cfg.Options.RemoteDurable, Log: d.log,
+		Source: m.Source, FlushOnClose: d.cfg.Options.RemoteDurable, Log: d.log,
 	})
 	if err != nil {
 		return errors.Join(err, tree.Close())
