@@ -169,9 +169,6 @@ func TestF5UnmountReleasesWhatIsOpen(t *testing.T) {
 
 // Whoever rewrites a file alone while it is being sent never meets himself as somebody else.
 func TestRewritingAloneMakesNoConflict(t *testing.T) {
-	if why := brokenBelow["rewriting alone"]; why != "" && os.Getenv("DROPFS_BROKEN") == "" {
-		t.Skip(why)
-	}
 	d := startDaemon(t, daemonSpec{})
 	var wg sync.WaitGroup
 	for w := range 4 {

@@ -65,22 +65,12 @@ var posixRules = []struct {
 	{"devices", true, ruleDevices},
 }
 
-// brokenBelow are rules that the replica does not keep yet, and why.
-var brokenBelow = map[string]string{
-	"open while another renames over": "package cache removes an inode without a name before the kernel forgets it",
-	"size right after close":          "package cache tells the old size while the last writer's handle is being released",
-	"rewriting alone":                 "package cache takes its own upload for somebody else's when the file is rewritten meanwhile",
-}
-
 func TestPosixRules(t *testing.T) {
 	d := startDaemon(t, daemonSpec{AllowOther: os.Getuid() == 0})
 	for i, r := range posixRules {
 		t.Run(r.name, func(t *testing.T) {
 			if r.root && os.Getuid() != 0 {
 				t.Skip("needs to be root")
-			}
-			if why := brokenBelow[r.name]; why != "" && os.Getenv("DROPFS_BROKEN") == "" {
-				t.Skip(why)
 			}
 			dir := d.path(fmt.Sprintf("rule%d", i))
 			must(t, os.Mkdir(dir, 0o755))
