@@ -98,6 +98,9 @@ func (a *applier) segments(list []segment) error {
 			if err := t.keepRecord(a.drop, rec); err != nil {
 				return err
 			}
+			if rec.Replica == t.r.replica {
+				continue // sent before a kill and not recorded: what is here is newer
+			}
 			a.changed = append(a.changed, string(rec.Key))
 		}
 		if err := t.PutSegment(a.drop, index.Segment{ID: s.asset.ID, Name: s.asset.Name, Size: s.asset.Size}); err != nil {
@@ -182,6 +185,9 @@ func (a *applier) makePath(rec sidecar.Record) error {
 			return nil
 		}
 	}
+	if blocked, err := a.blocked(path); err != nil || blocked {
+		return err
+	}
 	_, n, found, err := t.atWire(a.drop, wire)
 	if err != nil {
 		return err
@@ -212,6 +218,25 @@ func (a *applier) makePath(rec sidecar.Record) error {
 	_, _, err = t.insert(parent, name, n)
 	a.tell(func() { t.r.tellEntry(Ino(dir), name) })
 	return err
+}
+
+// blocked tells whether a file or a symlink stands where a path needs a directory: it stays, for a record makes no bytes
+// give way.
+func (a *applier) blocked(path []string) (bool, error) {
+	t := a.t
+	dir := a.drop
+	for _, name := range path[:len(path)-1] {
+		e, found, err := t.Entry(dir, name)
+		if err != nil || !found {
+			return false, err
+		}
+		n, err := t.node(Ino(e.Ino))
+		if err != nil || !isDir(n.Mode) {
+			return true, err
+		}
+		dir = n.Ino
+	}
+	return false, nil
 }
 
 // removePath takes away what another machine removed, unless it changed here or is in use.

@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"time"
+
+	"dropfs/remote"
 )
 
 // patience is how long a request that somebody waits for may be silent before it is asked whether the service is there
@@ -84,6 +86,9 @@ func (b *watchedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
+// fetchTries is how often bytes are asked for again that came damaged or with another version's mark.
+const fetchTries = 2
+
 // fetch opens bytes of an asset for somebody who waits for them.
 func (r *Replica) fetch(ctx context.Context, open func(context.Context) (io.ReadCloser, error)) (io.ReadCloser, error) {
 	if r.offline() {
@@ -92,6 +97,12 @@ func (r *Replica) fetch(ctx context.Context, open func(context.Context) (io.Read
 	ctx, cancel := context.WithCancelCause(ctx)
 	stop := r.watch(ctx, cancel)
 	body, err := open(ctx)
+	for range fetchTries { // an asset's bytes never change: another answer than its own is one damaged on the way
+		if !errors.Is(err, remote.ErrChanged) && !errors.Is(err, remote.ErrCorrupt) {
+			break
+		}
+		body, err = open(ctx)
+	}
 	stop()
 	r.observe(err)
 	if err != nil {
