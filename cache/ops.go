@@ -286,6 +286,10 @@ func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, fro
 		return err
 	}
 	r.at("copy recorded")
+	// A copy that was asked for is recorded even where the op ends meanwhile, for its entry was removed: it must be
+	// known to be deleted.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), copyTimeout)
+	defer cancel()
 	err = r.steady(s.place.drop, func() error {
 		a, err := r.cfg.Service.Copy(ctx, from.Drop, from.ID, s.drop.Remote.ID, s.want)
 		if err != nil {
@@ -299,6 +303,9 @@ func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, fro
 	}
 	return err
 }
+
+// copyTimeout bounds a copy on the service.
+const copyTimeout = 15 * time.Second
 
 // copying is a copy that was asked for and of which no answer is known.
 type copying struct {
