@@ -64,6 +64,14 @@ func TestF2ForeignChangesAreSeen(t *testing.T) {
 	eventually(t, "a deletion, by its name", func() bool { _, err := os.Lstat(p); return os.IsNotExist(err) })
 	eventually(t, "a deletion, in the listing", func() bool { return !slices.Contains(listed(t, d.dir), "foreign") })
 
+	// A name that nobody has ever asked for, in a directory whose listing the kernel keeps.
+	for i := range 10 {
+		listed(t, d.dir)
+		name := fmt.Sprint("unasked", i)
+		d.do(order{Do: "put", Name: name, Data: []byte("new")})
+		eventually(t, "a new name in a listing that is kept", func() bool { return slices.Contains(listed(t, d.dir), name) })
+	}
+
 	d.do(order{Do: "put", Name: "a/b/c", Data: []byte("deep")})
 	eventually(t, "directories of a name", func() bool { return content(d.path("a/b/c")) == "deep" })
 }

@@ -80,8 +80,17 @@ func (q *notifier) run(k kernel) {
 		if !ok {
 			return
 		}
+		changed := map[vfs.Ino]struct{}{}
 		for _, e := range events {
 			q.tell(k, e)
+			if e.Kind != vfs.EventInode {
+				changed[e.Parent] = struct{}{}
+			}
+		}
+		// A name that the kernel never asked for is not in its caches, so that telling of it leaves the listing of its
+		// directory, and the directory's times, as they were: the directory is told of too, once.
+		for parent := range changed {
+			q.tell(k, vfs.Event{Kind: vfs.EventInode, Ino: parent})
 		}
 	}
 }

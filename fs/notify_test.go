@@ -59,18 +59,23 @@ func TestF2Notify(t *testing.T) {
 		events []vfs.Event
 		want   []string
 	}{
-		{"entry", fuse.OK, []vfs.Event{{Kind: vfs.EventEntry, Parent: 7, Name: "a"}}, []string{"entry 7 a"}},
+		{"entry", fuse.OK, []vfs.Event{{Kind: vfs.EventEntry, Parent: 7, Name: "a"}}, []string{"entry 7 a", "inode 7 0 0"}},
+		{
+			"a directory is told once of all its new names", fuse.OK,
+			[]vfs.Event{{Kind: vfs.EventEntry, Parent: 7, Name: "a"}, {Kind: vfs.EventEntry, Parent: 7, Name: "b"}},
+			[]string{"entry 7 a", "entry 7 b", "inode 7 0 0"},
+		},
 		{"inode drops pages", fuse.OK, []vfs.Event{{Kind: vfs.EventInode, Ino: 9}}, []string{"inode 9 0 0"}},
 		{
 			"gone keeps the pages of other links", fuse.OK,
 			[]vfs.Event{{Kind: vfs.EventGone, Parent: 7, Name: "a", Ino: 9}},
-			[]string{"delete 7 9 a", "inode 9 -1 0"},
+			[]string{"delete 7 9 a", "inode 9 -1 0", "inode 7 0 0"},
 		},
-		{"gone, unknown inode", fuse.OK, []vfs.Event{{Kind: vfs.EventGone, Parent: 7, Name: "a"}}, []string{"entry 7 a"}},
+		{"gone, unknown inode", fuse.OK, []vfs.Event{{Kind: vfs.EventGone, Parent: 7, Name: "a"}}, []string{"entry 7 a", "inode 7 0 0"}},
 		{
 			"gone, refused", fuse.EBUSY,
 			[]vfs.Event{{Kind: vfs.EventGone, Parent: 7, Name: "a", Ino: 9}},
-			[]string{"delete 7 9 a", "entry 7 a"},
+			[]string{"delete 7 9 a", "entry 7 a", "inode 7 0 0"},
 		},
 		{
 			"one that waits is not added twice", fuse.OK,
