@@ -232,11 +232,6 @@ func (a *applier) own(act refresh.Own) error {
 		return err
 	}
 	sg, uploads := uploadOf(op)
-	cp, copies := copyingOf(op)
-	if copies && cp.Copying.is(act.Asset) {
-		sg, uploads = cp, true
-		sg.Upload.ID = act.Asset.ID
-	}
 	if queued && uploads && sg.Upload.ID == act.Asset.ID {
 		chg = sg.Chg
 		if err := t.SetSaga(op.Seq, nil); err != nil {

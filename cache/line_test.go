@@ -96,10 +96,6 @@ func (l *line) Rename(ctx context.Context, drop remote.DropID, id remote.AssetID
 	return over(l, "Rename", func() (remote.Asset, error) { return l.s.Rename(ctx, drop, id, name) })
 }
 
-func (l *line) Copy(ctx context.Context, drop remote.DropID, id remote.AssetID, to remote.DropID, name string) (remote.Asset, error) {
-	return over(l, "Copy", func() (remote.Asset, error) { return l.s.Copy(ctx, drop, id, to, name) })
-}
-
 func (l *line) Link(ctx context.Context, drop remote.DropID, id remote.AssetID, public bool) (string, error) {
 	return over(l, "Link", func() (string, error) { return l.s.Link(ctx, drop, id, public) })
 }

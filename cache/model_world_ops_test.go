@@ -75,7 +75,7 @@ func (w *world) opPrune(t *rapid.T) {
 
 // opLose has the next call of a kind fail, or be done with its answer lost.
 func (w *world) opLose(t *rapid.T) {
-	method := rapid.SampledFrom([]string{"StartUpload", "Send", "Send.part", "Confirm", "Delete", "Copy", "Rename", "CreateDrop", "Assets", "Drops"}).Draw(t, "method")
+	method := rapid.SampledFrom([]string{"StartUpload", "Send", "Send.part", "Confirm", "Delete", "Confirm.copy", "Rename", "CreateDrop", "Assets", "Drops"}).Draw(t, "method")
 	if method == "CreateDrop" && w.caps.Caps != nil { // a service that cannot list its drops cannot be asked whether it made one
 		w.fake.Fail(method, 1, &remote.Error{Kind: remote.ErrUnavailable, Status: 503})
 		return

@@ -2,10 +2,8 @@ package cache
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"dropfs/cache/content"
@@ -211,138 +209,39 @@ func (r *Replica) doEntry(ctx context.Context, op index.Op) error {
 		if s.inStep() {
 			return r.finishEntry(op, &s)
 		}
-		if _, asked := copyingOf(op); asked {
-			if err := r.afterCopying(ctx, op, &s); err != nil {
-				return err
-			}
-			continue
-		}
 		caps, err := r.abilities(ctx)
 		if err != nil {
 			return err
 		}
-		if done, err := r.withoutUpload(ctx, op, &s, caps); done || err != nil {
-			if err != nil {
-				return err
-			}
-			continue
+		done, err := r.renameThere(ctx, op, &s, caps)
+		if !done && err == nil {
+			done, err = r.copyThere(ctx, op, &s, caps)
 		}
-		if err := r.upload(ctx, op, &s, caps); err != nil {
+		if !done && err == nil {
+			err = r.upload(ctx, op, &s, caps)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return r.postpone(op.Seq, r.cfg.Now().Add(r.cfg.WriteDelay)) // it changes faster than it is sent
 }
 
-// withoutUpload brings the service in step by a rename or a copy there, where it can and has the bytes. An upload that
+// renameThere brings the service in step by a rename there, where that is all that is missing and it can. An upload that
 // was under way is given up first.
-func (r *Replica) withoutUpload(ctx context.Context, op index.Op, s *entryState, caps remote.Caps) (done bool, err error) {
-	renames := s.base != nil && s.base.Chg == s.node.Chg && s.base.Drop == s.place.drop && caps.Rename
-	var from index.Asset
-	if !renames && caps.Copy {
-		origin, chg, copied := r.originOf(s)
-		err = r.read(func(t *txn) error {
-			list, err := t.AssetsWith(s.node.Ino, s.node.Chg)
-			if err == nil && len(list) == 0 && copied {
-				list, err = t.AssetsWith(int64(origin), chg)
-			}
-			if err == nil && len(list) > 0 {
-				from = list[0]
-			}
-			return err
-		})
-	}
-	if err != nil || !renames && (from.Remote.ID == "" || from.Remote.Drop == "") {
-		return false, err
+func (r *Replica) renameThere(ctx context.Context, op index.Op, s *entryState, caps remote.Caps) (done bool, err error) {
+	if s.base == nil || s.base.Chg != s.node.Chg || s.base.Drop != s.place.drop || !caps.Rename {
+		return false, nil
 	}
 	if old, ok := uploadOf(op); ok {
 		return true, r.giveUp(op, old)
 	}
-	if renames {
-		return true, r.steady(s.place.drop, func() error {
-			a, err := r.cfg.Service.Rename(ctx, s.drop.Remote.ID, s.base.Remote.ID, s.want)
-			if err != nil {
-				return r.lostBase(err, s)
-			}
-			return r.recordAsset(op, s, a)
-		})
-	}
-	err = r.copyThere(ctx, op, s, from.Remote)
-	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrUnsupported) {
-		return false, nil // the bytes are sent from here
-	}
-	return err == nil, err
-}
-
-// copyThere has the service copy an asset. That a copy is asked for is recorded first, for its answer may be lost and
-// its id is not known before (C6).
-func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, from remote.Asset) error {
-	sg := saga{Drop: s.place.drop, Chg: s.node.Chg, Copying: &copying{Name: s.want, Size: from.Size, MD5: from.MD5, ETag: from.ETag}}
-	text, err := json.Marshal(sg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrIO, err)
-	}
-	if err := r.writeAlways(func(t *txn) error { return t.SetSaga(op.Seq, text) }); err != nil {
-		return err
-	}
-	r.at("copy recorded")
-	// A copy that was asked for is recorded even where the op ends meanwhile, for its entry was removed: it must be
-	// known to be deleted.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), copyTimeout)
-	defer cancel()
-	err = r.steady(s.place.drop, func() error {
-		a, err := r.cfg.Service.Copy(ctx, from.Drop, from.ID, s.drop.Remote.ID, s.want)
+	return true, r.steady(s.place.drop, func() error {
+		a, err := r.cfg.Service.Rename(ctx, s.drop.Remote.ID, s.base.Remote.ID, s.want)
 		if err != nil {
-			return err
+			return r.lostBase(err, s)
 		}
-		r.at("copied")
 		return r.recordAsset(op, s, a)
-	})
-	if errors.Is(err, remote.ErrNotFound) || errors.Is(err, remote.ErrUnsupported) { // surely not done
-		return errors.Join(err, r.writeAlways(func(t *txn) error { return t.SetSaga(op.Seq, nil) }))
-	}
-	return err
-}
-
-// copyTimeout bounds a copy on the service.
-const copyTimeout = 15 * time.Second
-
-// copying is a copy that was asked for and of which no answer is known.
-type copying struct {
-	Name string
-	Size int64
-	MD5  string
-	ETag string
-}
-
-// copyingOf answers the copy that an op asked for; ok is false where it waits for none.
-func copyingOf(op index.Op) (sg saga, ok bool) {
-	if op.Saga == nil || json.Unmarshal(op.Saga, &sg) != nil {
-		return saga{}, false
-	}
-	return sg, sg.Copying != nil
-}
-
-// is tells whether an asset that nobody knows is the copy that was asked for. Without a checksum it is not known to be.
-func (c *copying) is(a remote.Asset) bool {
-	same := c.MD5 != "" && strings.EqualFold(c.MD5, a.MD5) || c.ETag != "" && c.ETag == a.ETag
-	return same && a.Name == c.Name && a.Size == c.Size
-}
-
-// afterCopying looks whether a copy was made whose answer was lost: the merge of a listing finds it (refreshing.go).
-func (r *Replica) afterCopying(ctx context.Context, op index.Op, s *entryState) error {
-	if err := r.refreshDrop(ctx, s.place.drop); err != nil {
-		return err
-	}
-	return r.writeAlways(func(t *txn) error {
-		now, found, err := t.Op(op.Seq)
-		if err != nil || !found {
-			return err
-		}
-		if _, asked := copyingOf(now); !asked {
-			return nil
-		}
-		return t.SetSaga(op.Seq, nil)
 	})
 }
 
@@ -421,6 +320,9 @@ func (r *Replica) finishEntry(op index.Op, s *entryState) error {
 			if err := t.doomAsset(a, false); err != nil {
 				return err
 			}
+		}
+		if err := t.endSaga(op.Seq); err != nil { // of an upload that is not needed any more
+			return err
 		}
 		if err := t.DeleteOp(op.Seq); err != nil {
 			return err

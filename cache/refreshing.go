@@ -226,6 +226,7 @@ type heard struct {
 	assets   []remote.Asset
 	gone     []remote.AssetID
 	asked    time.Time
+	sums     map[Ino]sum // of unsent files under whose name something new is
 }
 
 // refreshDrop lists a drop and merges the listing. It is the Fetch of the poller.
@@ -275,6 +276,10 @@ func (r *Replica) refreshInfo(ctx context.Context, d index.Drop) error {
 func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	// Before the lock too, for asking for it holds up what changes the service.
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
+		return err
+	}
+	var err error
+	if h.sums, err = r.sumRivals(ctx, ino, h); err != nil {
 		return err
 	}
 	mu := r.mergeLock(ino)
@@ -366,7 +371,7 @@ func (t *txn) mergeInput(drop int64, h heard) (in refresh.Input, quiet bool, err
 	if nothingNew(h, known, segs, fresh, deleted) {
 		return in, true, nil
 	}
-	err = t.readLocals(drop, known, &in)
+	err = t.readLocals(drop, known, h.sums, &in)
 	return in, false, err
 }
 
@@ -406,7 +411,7 @@ func nothingNew(h heard, known map[remote.AssetID]index.Asset, segs []index.Segm
 }
 
 // readLocals walks the entries of a drop.
-func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *refresh.Input) error {
+func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, sums map[Ino]sum, in *refresh.Input) error {
 	bound := map[int64]index.Asset{}
 	for _, a := range known {
 		if a.Entry != 0 && !a.Old {
@@ -448,9 +453,12 @@ func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *r
 				dirs = append(dirs, dir{e.Node.Ino, path})
 			default:
 				op, sends := queued[e.ID]
-				l, err := t.local(e, path, bound, op, sends, known, in.Assets)
+				l, err := t.local(e, path, bound, op, sends)
 				if err != nil {
 					return err
+				}
+				if s := sums[Ino(e.Node.Ino)]; s.is(e.Node) {
+					l.MD5 = s.md5
 				}
 				in.Locals = append(in.Locals, l)
 			}
@@ -459,7 +467,7 @@ func (t *txn) readLocals(drop int64, known map[remote.AssetID]index.Asset, in *r
 	return nil
 }
 
-func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, op index.Op, queued bool, known map[remote.AssetID]index.Asset, heard []remote.Asset) (refresh.Local, error) {
+func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, op index.Op, queued bool) (refresh.Local, error) {
 	l := refresh.Local{Entry: e.ID, Wire: refresh.EncodePath(path), Chg: e.Node.Chg, Size: e.Node.Size}
 	if b, ok := bound[e.ID]; ok && b.Chg == e.Node.Chg {
 		l.MD5 = b.Remote.MD5
@@ -480,13 +488,6 @@ func (t *txn) local(e index.Listed, path []string, bound map[int64]index.Asset, 
 		}
 		if sg, ok := uploadOf(op); ok {
 			l.Upload = sg.Upload.ID
-		}
-		if sg, ok := copyingOf(op); ok {
-			for _, a := range heard {
-				if _, old := known[a.ID]; !old && sg.Copying.is(a) {
-					l.Upload = a.ID
-				}
-			}
 		}
 	}
 	return l, nil

@@ -65,7 +65,7 @@ func TestUndeleteOfRewritten(t *testing.T) {
 
 // TestC6LostAnswers does the work of a call and loses its answer: nothing is there twice.
 func TestC6LostAnswers(t *testing.T) {
-	for _, method := range []string{"CreateDrop", "StartUpload", "Send", "Send.part", "Confirm", "Copy", "Rename", "Delete"} {
+	for _, method := range []string{"CreateDrop", "StartUpload", "Send", "Send.part", "Confirm", "Confirm.copy", "Rename", "Delete"} {
 		for _, refresh := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
 				fake := remotetest.NewFake(remotetest.FakeConfig{})
@@ -137,6 +137,73 @@ func TestLateEvents(t *testing.T) {
 		equal(t, a.tree("a"), []string{`f 644 "three again"`})
 		a.stop()
 	}
+}
+
+// TestC6CopyLostThenRemoved: a hard link whose copy was made on the service and the answer lost is removed before anybody
+// has looked: it stays removed.
+func TestC6CopyLostThenRemoved(t *testing.T) {
+	for _, refresh := range []bool{false, true} {
+		synctest.Test(t, func(t *testing.T) {
+			fake := remotetest.NewFake(remotetest.FakeConfig{})
+			a := start(t, fake, t.TempDir(), func(c *cache.Config) { c.UndeleteWindow = -1 })
+			a.mkdir("a")
+			a.put("a/f", "f")
+			a.sync()
+			fake.Lose("Confirm.copy", 1)
+			if _, err := a.r.Link(t.Context(), a.at("a/f"), a.at("a"), "link"); err != nil {
+				t.Fatal(err)
+			}
+			for fake.Calls()["Confirm.copy"] == 0 {
+				time.Sleep(time.Millisecond)
+			}
+			a.unlink("a/link")
+			if refresh {
+				if err := a.r.Refresh(t.Context(), a.at("a")); err != nil {
+					t.Fatal(err)
+				}
+			}
+			time.Sleep(time.Minute)
+			a.sync()
+			equal(t, a.assets(a.dropID("a")), []string{`f "f"`})
+			equal(t, a.tree("a"), []string{`f 644 "f"`})
+			a.stop()
+		})
+	}
+}
+
+// TestEqualBytesAreNoConflict: two machines make the same file while neither sees the other. The second finds out before
+// it sends anything.
+func TestEqualBytesAreNoConflict(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := remotetest.NewFake(remotetest.FakeConfig{})
+		a := start(t, fake, t.TempDir())
+		a.mkdir("a")
+		a.sync()
+		b := start(t, fake, t.TempDir(), func(c *cache.Config) { c.WriteDelay = time.Minute })
+		if err := b.r.Refresh(t.Context(), b.at("a")); err != nil {
+			t.Fatal(err)
+		}
+		uploads := func() int { return fake.Calls()["Confirm"] }
+		b.put("a/equal", "same")
+		b.put("a/other", "mine")
+		a.put("a/equal", "same")
+		a.put("a/other", "yours")
+		a.sync()
+		sent := uploads()
+		time.Sleep(10 * time.Second)
+		b.sync()
+		want := []string{`equal 644 "same"`, `other (conflict here 2000-01-01 00.00.01) 644 "mine"`, `other 644 "yours"`}
+		got := b.tree("a")
+		if len(got) == 3 { // the name holds the time
+			got[1] = want[1]
+		}
+		equal(t, got, want)
+		if n := uploads() - sent; n > 2 { // the other file, and the sidecar
+			t.Errorf("%d uploads for one file that is new to the service", n)
+		}
+		a.stop()
+		b.stop()
+	})
 }
 
 // TestWriteAfterSend: a file of which a name stays here is dirty for good; each change of it is sent all the same.

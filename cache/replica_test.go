@@ -208,13 +208,13 @@ func TestCopiedNotSentTwice(t *testing.T) {
 	}
 	duplicate("copy", "")
 	a.sync()
-	if copies := fake.Calls()["Copy"]; copies != 1 {
+	if copies := fake.Calls()["Confirm.copy"]; copies != 1 {
 		t.Errorf("%d copies asked for, want 1: %v", copies, fake.Calls())
 	}
 	duplicate("changed", "S")
 	a.sync()
 	equal(t, a.assets(a.dropID("home")), []string{`changed "Some bytes"`, `copy "some bytes"`, `f "some bytes"`})
-	if copies := fake.Calls()["Copy"]; copies != 1 {
+	if copies := fake.Calls()["Confirm.copy"]; copies != 1 {
 		t.Errorf("a changed copy was copied on the service: %v", fake.Calls())
 	}
 }

@@ -19,7 +19,7 @@ import (
 //
 //	(no saga)         nothing was asked for; a reservation whose answer was lost ends by itself
 //	Upload            the service has made the asset's id; its parts arrive one by one, each recorded
-//	Sent              all bytes are there; confirm may have been asked for, and its answer lost
+//	Sent or CopyOf    all bytes are there, or in another asset; confirm may have been asked for, and its answer lost
 //	(asset recorded)  recordAsset: confirmed, and the saga's end
 //
 // A restart goes on where the record is: parts that arrived are not sent again, and a confirm is repeated, which answers
@@ -31,7 +31,8 @@ type saga struct {
 	Chg      int64          `json:"chg"`
 	Sent     bool           `json:"sent,omitempty"`
 	Replaces remote.AssetID `json:"replaces,omitempty"`
-	Copying  *copying       `json:"copying,omitempty"` // in the place of Upload: a copy that was asked for (ops.go)
+	CopyOf   remote.AssetID `json:"copy_of,omitempty"` // whose bytes it is to have (copyThere)
+	CopyFrom remote.DropID  `json:"copy_from,omitempty"`
 }
 
 // uploadOf answers the saga of an op; ok is false where it has none.
@@ -65,6 +66,7 @@ func (r *Replica) uploadInode(ctx context.Context, op index.Op, s *entryState, c
 	if err != nil {
 		return err
 	}
+	sg.CopyOf, sg.CopyFrom = "", ""
 	if !sg.Sent {
 		if err := r.send(ctx, op, s, in, file, &sg); err != nil {
 			if errors.Is(err, errRewritten) {
@@ -87,9 +89,65 @@ func (r *Replica) uploadInode(ctx context.Context, op index.Op, s *entryState, c
 	return err
 }
 
+// copyThere has the service make the asset of bytes that it has already: of another name of the file, or of the file that
+// it is a copy of. The asset's identity is recorded before (C6), as for bytes that are sent. done is false where there are
+// none such, or the service would not: the bytes are then sent, to where they were reserved.
+func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, caps remote.Caps) (done bool, err error) {
+	if !caps.Copy {
+		return false, nil
+	}
+	from, err := r.copySource(op, s)
+	if err != nil || from.ID == "" {
+		return false, err
+	}
+	sg, err := r.begin(ctx, op, s, caps, nil)
+	if errors.Is(err, remote.ErrQuota) {
+		return false, nil // whoever sends it makes room
+	}
+	if err != nil || sg.Sent {
+		return false, err
+	}
+	sg.CopyOf, sg.CopyFrom = from.ID, from.Drop
+	if err := r.saveSaga(op, sg); err != nil {
+		return false, err
+	}
+	r.at("copy recorded")
+	err = r.steady(s.place.drop, func() error { return r.confirm(ctx, op, s, caps, sg) })
+	if err == nil || ctx.Err() != nil || remote.KindOf(err).Transient() {
+		return err == nil, err
+	}
+	sg.CopyOf, sg.CopyFrom = "", ""
+	return false, r.saveSaga(op, sg)
+}
+
+// copySource answers the asset that an upload under way is to be a copy of, else one that surely has the bytes of s; its ID is
+// "" where there is none.
+func (r *Replica) copySource(op index.Op, s *entryState) (from remote.Asset, err error) {
+	if sg, ok := uploadOf(op); ok && sg.CopyOf != "" && sg.fits(s) {
+		return remote.Asset{ID: sg.CopyOf, Drop: sg.CopyFrom}, nil
+	}
+	origin, chg, copied := r.originOf(s)
+	err = r.read(func(t *txn) error {
+		list, err := t.AssetsWith(s.node.Ino, s.node.Chg)
+		if err == nil && len(list) == 0 && copied {
+			list, err = t.AssetsWith(int64(origin), chg)
+		}
+		if err == nil && len(list) > 0 {
+			from = list[0].Remote
+		}
+		return err
+	})
+	return from, err
+}
+
+// fits tells whether an upload is of the content and the name that s has.
+func (sg saga) fits(s *entryState) bool {
+	return sg.Chg == s.node.Chg && sg.Drop == s.place.drop && sg.Upload.Spec.Name == s.want && sg.Upload.Spec.Size == s.node.Size
+}
+
 // confirm makes the sent bytes an asset and records it.
 func (r *Replica) confirm(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, sg saga) error {
-	a, err := r.cfg.Service.Confirm(ctx, sg.Upload, remote.ConfirmSpec{Replaces: sg.Replaces})
+	a, err := r.cfg.Service.Confirm(ctx, sg.Upload, remote.ConfirmSpec{Replaces: sg.Replaces, CopyOf: sg.CopyOf, CopyFrom: sg.CopyFrom})
 	if err != nil {
 		return err
 	}
@@ -174,10 +232,11 @@ func (in *inode) seal(ctx context.Context, s *entryState) (*content.File, error)
 	})
 }
 
-// begin goes on with the recorded upload, or asks for a new one and records it.
+// begin goes on with the recorded upload, or asks for a new one and records it. Without a file nothing is deleted to make
+// room for it.
 func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, file *content.File) (saga, error) {
 	if old, ok := uploadOf(op); ok {
-		if old.Chg == s.node.Chg && old.Drop == s.place.drop && old.Upload.Spec.Name == s.want && old.Upload.Spec.Size == s.node.Size {
+		if old.fits(s) {
 			return old, nil
 		}
 		if err := r.giveUp(op, old); err != nil {
@@ -198,7 +257,7 @@ func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps re
 			up, err = r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
 		}
 	}
-	if errors.Is(err, remote.ErrQuota) {
+	if errors.Is(err, remote.ErrQuota) && file != nil {
 		if freed, ferr := r.makeRoom(ctx, s, file); ferr != nil || !freed {
 			return saga{}, errors.Join(err, ferr)
 		}
@@ -245,7 +304,7 @@ func (r *Replica) saveSaga(op index.Op, sg saga) error {
 		}
 		if !found {
 			gone = true
-			return t.doomAsset(index.Asset{Drop: sg.Drop, Remote: remote.Asset{ID: sg.Upload.ID, Name: sg.Upload.Spec.Name}}, false)
+			return t.giveUp(sg)
 		}
 		return t.SetSaga(op.Seq, text)
 	})
@@ -258,18 +317,33 @@ func (r *Replica) saveSaga(op index.Op, sg saga) error {
 // giveUp ends an upload that is no longer wanted: its asset is deleted, confirmed or not.
 func (r *Replica) giveUp(op index.Op, sg saga) error {
 	return r.writeAlways(func(t *txn) error {
-		_, known, err := t.Asset(sg.Drop, sg.Upload.ID)
-		if err != nil {
+		if err := t.giveUp(sg); err != nil {
 			return err
-		}
-		if !known {
-			a := index.Asset{Drop: sg.Drop, Remote: remote.Asset{ID: sg.Upload.ID, Name: sg.Upload.Spec.Name, Size: sg.Upload.Spec.Size}}
-			if err := t.doomAsset(a, false); err != nil {
-				return err
-			}
 		}
 		return t.SetSaga(op.Seq, nil)
 	})
+}
+
+// giveUp dooms the asset of an upload, unless it is known: then its entry decides.
+func (t *txn) giveUp(sg saga) error {
+	_, known, err := t.Asset(sg.Drop, sg.Upload.ID)
+	if err != nil || known {
+		return err
+	}
+	a := index.Asset{Drop: sg.Drop, Remote: remote.Asset{ID: sg.Upload.ID, Name: sg.Upload.Spec.Name, Size: sg.Upload.Spec.Size}}
+	return t.doomAsset(a, false)
+}
+
+// endSaga gives up what an op that ends has still under way.
+func (t *txn) endSaga(seq int64) error {
+	op, found, err := t.Op(seq)
+	if err != nil || !found {
+		return err
+	}
+	if sg, ok := uploadOf(op); ok {
+		return t.giveUp(sg)
+	}
+	return nil
 }
 
 // send puts the bytes on the wire, recording each part that arrived.

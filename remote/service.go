@@ -33,6 +33,8 @@ type Service interface {
 	// a src that reads short is ErrCorrupt.
 	Send(ctx context.Context, up Upload, src io.ReaderAt, record func(Upload) error, progress func(n int64)) (Upload, error)
 	// Confirm makes the asset be there. It is safe to repeat after a lost answer: a second call answers the same asset.
+	// With spec.CopyOf nothing need have been sent: ErrConflict says that the service cannot take the bytes from there,
+	// and that they are to be sent; ErrUnsupported that it lacks Caps.Copy.
 	Confirm(ctx context.Context, up Upload, spec ConfirmSpec) (Asset, error)
 	// Abort gives up an upload and its reservation where the service can; an upload that is not known is no error.
 	Abort(ctx context.Context, up Upload) error
@@ -44,8 +46,6 @@ type Service interface {
 	Delete(ctx context.Context, drop DropID, id AssetID) error
 	// Rename gives an asset a new name, keeping its id. ErrUnsupported without Caps.Rename.
 	Rename(ctx context.Context, drop DropID, id AssetID, name string) (Asset, error)
-	// Copy makes a new asset with the same bytes, in the same or another drop. ErrUnsupported without Caps.Copy.
-	Copy(ctx context.Context, drop DropID, id AssetID, to DropID, name string) (Asset, error)
 	// Link answers a URL under which anybody may read the asset. public allows the asset's permissions to be changed for
 	// it; without it, and where the service needs that, ErrDenied.
 	Link(ctx context.Context, drop DropID, id AssetID, public bool) (string, error)

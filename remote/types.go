@@ -82,6 +82,10 @@ type ConfirmSpec struct {
 	// Replaces is the asset that this one takes the place of, deleted in the same step where the service has
 	// Caps.Replace; a service without it ignores the field and the caller deletes the old asset itself.
 	Replaces AssetID
+	// CopyOf is an asset whose bytes the upload is to have instead of sent ones; "" none. It lies in the drop CopyFrom,
+	// and its size must be the one declared.
+	CopyOf   AssetID
+	CopyFrom DropID
 }
 
 // Caps are the abilities of a service beyond the least that all have.
@@ -90,8 +94,8 @@ type Caps struct {
 	DeleteDrop bool
 	RenameDrop bool // UpdateDrop takes a new name
 	Multipart  bool // StartUpload may answer parts; an interrupted upload goes on
-	Copy       bool // CopyAsset
-	Rename     bool // RenameAsset
+	Copy       bool // ConfirmSpec.CopyOf is honoured
+	Rename     bool // Rename answers
 	Replace    bool // ConfirmSpec.Replaces is honoured, atomically
 	Changes    bool // the change feed
 	DupNames   bool // two assets of a drop may have one name

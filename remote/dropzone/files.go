@@ -166,31 +166,6 @@ func (c *Client) Rename(ctx context.Context, drop remote.DropID, id remote.Asset
 	return a, err
 }
 
-// Copy implements remote.Service. It is sent once: a lost answer may leave a copy, which the next listing shows.
-func (c *Client) Copy(ctx context.Context, drop remote.DropID, id remote.AssetID, to remote.DropID, name string) (remote.Asset, error) {
-	const op = "copy"
-	if able, err := c.abilities(ctx); err != nil {
-		return remote.Asset{}, err
-	} else if !able[ableCopy] {
-		return remote.Asset{}, unsupported(op)
-	}
-	req, err := c.request(drop, id, OpCopy)
-	if err != nil {
-		return remote.Asset{}, err
-	}
-	if !validName(name) {
-		return remote.Asset{}, &remote.Error{Kind: remote.ErrInvalid, Op: op, Subject: string(id), Message: "not a name"}
-	}
-	body := map[string]any{"name": name}
-	if to != drop {
-		body["dropzoneId"] = string(to)
-		req.Hide = append(req.Hide, remote.Secret(to))
-	}
-	req.Op, req.Subject, req.JSON = op, string(id), body
-	_, a, err := c.oneFile(ctx, req, to)
-	return a, err
-}
-
 // Link implements remote.Service: a URL that a hub signs, or the public page once everyone may download.
 func (c *Client) Link(ctx context.Context, drop remote.DropID, id remote.AssetID, public bool) (string, error) {
 	const op = "link"

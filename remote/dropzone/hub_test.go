@@ -228,7 +228,7 @@ func public(t *testing.T, gen dropzone.Generation) string {
 // hubOnly are the routes that only a hub has.
 var hubOnly = map[string]bool{
 	"OPTIONS /dropzones": true, "GET /dropzones": true, "DELETE /dropzones/{id}": true, "PUT /dropzones/{id}": true,
-	"PATCH /dropzones/{id}": true, "POST /dropzones/{id}": true, "PATCH /files/{id}": true, "POST /files/{id}/copy": true,
+	"PATCH /dropzones/{id}": true, "POST /dropzones/{id}": true, "PATCH /files/{id}": true,
 	"POST /files/{id}/link": true, "GET /files/{id}/upload": true, "GET /changes": true,
 }
 

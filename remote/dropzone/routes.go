@@ -32,7 +32,6 @@ const (
 	OpListDrops  Op = "list-drops"
 	OpDeleteDrop Op = "delete-drop"
 	OpRenew      Op = "renew"
-	OpCopy       Op = "copy"
 	OpRename     Op = "rename"
 	OpLink       Op = "link"
 	OpChanges    Op = "changes"
@@ -69,8 +68,6 @@ func common(op Op) string {
 		return "DELETE /dropzones/{drop}"
 	case OpRenew:
 		return "GET /files/{file}/upload"
-	case OpCopy:
-		return "POST /files/{file}/copy"
 	case OpRename:
 		return "PATCH /files/{file}"
 	case OpLink:

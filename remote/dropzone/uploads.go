@@ -192,11 +192,19 @@ func (c *Client) Confirm(ctx context.Context, up remote.Upload, spec remote.Conf
 		}
 		return c.listed(ctx, up.Drop, up.ID)
 	}
+	if spec.CopyOf != "" {
+		if able, err := c.abilities(ctx); err != nil {
+			return remote.Asset{}, err
+		} else if !able[ableCopy] {
+			return remote.Asset{}, unsupported(op)
+		}
+	}
 	req, err := c.request(up.Drop, up.ID, OpConfirm)
 	if err != nil {
 		return remote.Asset{}, err
 	}
 	req.Op, req.Subject, req.Repeat, req.HeaderTimeout = op, up.Spec.Name, true, confirmTimeout
+	req.Hide = append(req.Hide, remote.Secret(spec.CopyFrom))
 	if body := c.confirmBody(up, spec); body != nil {
 		req.JSON = body
 	} else {
@@ -226,7 +234,12 @@ func (c *Client) confirmBody(up remote.Upload, spec remote.ConfirmSpec) map[stri
 	if c.generation() == G1 {
 		body["fileId"] = string(up.ID)
 	}
-	if up.PartSize > 0 {
+	if spec.CopyOf != "" {
+		body["copyOf"] = string(spec.CopyOf)
+		if spec.CopyFrom != up.Drop {
+			body["copyFrom"] = string(spec.CopyFrom)
+		}
+	} else if up.PartSize > 0 {
 		parts := make([]map[string]any, len(up.Parts))
 		for i, p := range up.Parts {
 			parts[i] = map[string]any{"partNumber": p.N, "etag": p.ETag}

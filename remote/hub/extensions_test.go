@@ -134,6 +134,24 @@ func TestReplaceCopyRename(t *testing.T) {
 	if c["meta"].(map[string]any)["etag"] != before["meta"].(map[string]any)["etag"] || cid == id {
 		t.Fatalf("copy %v of %v", c, before)
 	}
+	dup, _ := s.start(other, "dup.txt", "text/plain", 4)
+	again := map[string]any{"copyOf": id, "copyFrom": drop}
+	d := s.data(s.withKey("POST", "/api/v1/files/"+dup+"/confirm", again))
+	if d["_id"] != dup || d["meta"].(map[string]any)["etag"] != before["meta"].(map[string]any)["etag"] {
+		t.Fatalf("%v of %v", d, before)
+	}
+	s.data(s.withKey("POST", "/api/v1/files/"+dup+"/confirm", again)) // a lost answer
+	long, _ := s.start(other, "long.txt", "text/plain", 5)
+	s.want(s.withKey("POST", "/api/v1/files/"+long+"/confirm", again), 409)
+	s.want(s.withKey("POST", "/api/v1/files/"+long+"/confirm", map[string]any{"copyOf": "nosuch"}), 409)
+	s.want(s.withKey("DELETE", "/api/v1/files/"+long, nil), 200)
+	// Who may not download a file may not copy it either.
+	stranger := s.data(s.withKey("POST", "/api/v1/apikeys", nil))
+	mine, _ := s.start(other, "mine", "text/plain", 4)
+	s.list(s.withKey("POST", "/api/v1/files/"+mine+"/permissions",
+		map[string]any{"publicId": stranger["publicId"], "permissions": []string{"file.upload.confirm"}}))
+	s.want(s.do(request{"POST", "/api/v1/files/" + mine + "/confirm", map[string]string{"x-api-key": stranger["apiKey"].(string)}, map[string]any{"copyOf": id}}), 403)
+	s.want(s.withKey("DELETE", "/api/v1/files/"+mine, nil), 200)
 	renamed := s.data(s.withKey("PATCH", "/api/v1/files/"+id, map[string]any{"name": "neu ü.txt"}))
 	if renamed["_id"] != id || renamed["name"] != "neu ü.txt" {
 		t.Fatalf("renamed %v", renamed)
@@ -145,7 +163,7 @@ func TestReplaceCopyRename(t *testing.T) {
 	}
 	s.want(s.withKey("POST", "/api/v1/files/"+cid+"/copy", map[string]any{"name": "x", "dropzoneId": "nosuch"}), 404)
 	s.want(s.withKey("PATCH", "/api/v1/files/"+cid, map[string]any{"name": "a\x00b"}), 400)
-	checkSpace(t, s.hub, map[string]int{cid: 4, foreign: 1, third: 1})
+	checkSpace(t, s.hub, map[string]int{cid: 4, dup: 4, foreign: 1, third: 1})
 }
 
 func TestListAndDeleteDrops(t *testing.T) {

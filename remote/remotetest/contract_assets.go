@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/url"
+	"strings"
 	"sync"
 	"time"
 
@@ -119,28 +120,51 @@ func testRename(s *suite) {
 func testCopy(s *suite) {
 	d, e := s.drop(), s.drop()
 	a := s.put(d.ID, "a", []byte("abc"))
-	b, err := s.Service.Copy(s.ctx, d.ID, a.ID, d.ID, "b")
+	duplicate := func(to remote.DropID, name string, size int64) (remote.Upload, remote.Asset, error) {
+		up, err := s.Service.StartUpload(s.ctx, to, remote.UploadSpec{Name: name, Size: size})
+		s.must(err)
+		got, err := s.Service.Confirm(s.ctx, up, remote.ConfirmSpec{CopyOf: a.ID, CopyFrom: d.ID})
+		return up, got, err
+	}
+	up, b, err := duplicate(d.ID, "b", 3)
 	if !s.caps.Copy {
 		s.want(err, remote.ErrUnsupported)
+		s.must(s.Service.Abort(s.ctx, up))
 		s.holds(d.ID, a)
 		return
 	}
 	s.must(err)
-	c, err := s.Service.Copy(s.ctx, d.ID, a.ID, e.ID, "c")
+	again, err := s.Service.Confirm(s.ctx, up, remote.ConfirmSpec{CopyOf: a.ID, CopyFrom: d.ID})
+	s.must(err)
+	if again.ID != b.ID {
+		s.Errorf("repeated, it is %+v, was %+v", again, b)
+	}
+	_, c, err := duplicate(e.ID, "c", 3)
 	s.must(err)
 	s.holds(d.ID, a, b)
 	s.holds(e.ID, c)
-	if b.Name != "b" || b.ID == a.ID || c.Name != "c" || c.Drop != e.ID || c.Size != 3 {
+	if b.ID != up.ID || b.Name != "b" || b.ETag != a.ETag || c.Name != "c" || c.Drop != e.ID || c.Size != 3 {
 		s.Errorf("copied to %+v and %+v", b, c)
 	}
+	up, _, err = duplicate(d.ID, "other", 4)
+	s.want(err, remote.ErrConflict) // another size
+	s.must(s.Service.Abort(s.ctx, up))
 	s.must(s.Service.Delete(s.ctx, d.ID, a.ID))
 	for _, x := range []remote.Asset{b, c} {
 		if string(s.read(x, 0, -1)) != "abc" {
 			s.Error("a copy went with its original")
 		}
 	}
-	_, err = s.Service.Copy(s.ctx, d.ID, a.ID, d.ID, "x")
-	s.want(err, remote.ErrNotFound)
+	up, _, err = duplicate(d.ID, "sent", 3)
+	s.want(err, remote.ErrConflict) // and then the bytes may be sent
+	up, err = s.Service.Send(s.ctx, up, strings.NewReader("xyz"), func(remote.Upload) error { return nil }, nil)
+	s.must(err)
+	x, err := s.Service.Confirm(s.ctx, up, remote.ConfirmSpec{})
+	s.must(err)
+	s.holds(d.ID, b, x)
+	if string(s.read(x, 0, -1)) != "xyz" {
+		s.Error("what was sent is something else")
+	}
 }
 
 func testLink(s *suite) {

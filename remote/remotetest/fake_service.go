@@ -185,30 +185,6 @@ func (f *Fake) Rename(ctx context.Context, drop remote.DropID, id remote.AssetID
 	})
 }
 
-// Copy implements remote.Service.
-func (f *Fake) Copy(ctx context.Context, drop remote.DropID, id remote.AssetID, to remote.DropID, name string) (remote.Asset, error) {
-	return call(ctx, f, "Copy", string(id), func() (remote.Asset, *remote.Error) {
-		if !f.caps.Copy {
-			return remote.Asset{}, fail(remote.ErrUnsupported, "assets cannot be copied")
-		}
-		a, e := f.assetLocked(drop, id)
-		if e == nil {
-			e = checkName(name)
-		}
-		if e == nil {
-			e = f.roomLocked(to, a.info.Size)
-		}
-		if e == nil {
-			e = f.nameFreeLocked(to, name, "")
-		}
-		if e != nil {
-			return remote.Asset{}, e
-		}
-		spec := remote.UploadSpec{Name: name, Type: a.info.Type}
-		return f.addAssetLocked(remote.AssetID(f.newIDLocked("file")), to, spec, a.data, "").info, nil
-	})
-}
-
 // Link implements remote.Service.
 func (f *Fake) Link(ctx context.Context, drop remote.DropID, id remote.AssetID, public bool) (string, error) {
 	return call(ctx, f, "Link", string(id), func() (string, *remote.Error) {

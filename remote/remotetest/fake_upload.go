@@ -169,9 +169,16 @@ func (f *Fake) putPart(ctx context.Context, up remote.Upload, n int, src io.Read
 	})
 }
 
-// Confirm implements remote.Service.
+// Confirm implements remote.Service. One with a CopyOf is counted as a call of "Confirm.copy".
 func (f *Fake) Confirm(ctx context.Context, up remote.Upload, spec remote.ConfirmSpec) (remote.Asset, error) {
-	return call(ctx, f, "Confirm", up.Spec.Name, func() (remote.Asset, *remote.Error) {
+	method := "Confirm"
+	if spec.CopyOf != "" {
+		method = "Confirm.copy"
+	}
+	return call(ctx, f, method, up.Spec.Name, func() (remote.Asset, *remote.Error) {
+		if spec.CopyOf != "" && !f.caps.Copy {
+			return remote.Asset{}, fail(remote.ErrUnsupported, "assets cannot be copied")
+		}
 		if a := f.assets[up.ID]; a != nil {
 			return a.info, nil
 		}
@@ -179,12 +186,9 @@ func (f *Fake) Confirm(ctx context.Context, up remote.Upload, spec remote.Confir
 		if u == nil || f.dropLocked(up.Drop) == nil {
 			return remote.Asset{}, fail(remote.ErrNotFound, "no such upload")
 		}
-		complete := u.full
-		if u.up.PartSize > 0 {
-			complete = !slices.ContainsFunc(u.up.Parts, func(p remote.Part) bool { return p.ETag == "" })
-		}
-		if !complete {
-			return remote.Asset{}, fail(remote.ErrConflict, "the bytes have not arrived")
+		data, e := f.bytesLocked(u, spec.CopyOf)
+		if e != nil {
+			return remote.Asset{}, e
 		}
 		if !f.caps.Replace {
 			spec.Replaces = ""
@@ -193,8 +197,27 @@ func (f *Fake) Confirm(ctx context.Context, up remote.Upload, spec remote.Confir
 			return remote.Asset{}, e
 		}
 		delete(f.uploads, up.ID)
-		return f.addAssetLocked(up.ID, u.up.Drop, u.up.Spec, u.data, spec.Replaces).info, nil
+		return f.addAssetLocked(up.ID, u.up.Drop, u.up.Spec, data, spec.Replaces).info, nil
 	})
+}
+
+// bytesLocked are those that an upload ends with: what was sent, or what another asset has.
+func (f *Fake) bytesLocked(u *fakeUpload, copyOf remote.AssetID) ([]byte, *remote.Error) {
+	if copyOf != "" {
+		from := f.assets[copyOf]
+		if from == nil || int64(len(from.data)) != u.up.Spec.Size {
+			return nil, fail(remote.ErrConflict, "no such asset of that size")
+		}
+		return from.data, nil
+	}
+	complete := u.full
+	if u.up.PartSize > 0 {
+		complete = !slices.ContainsFunc(u.up.Parts, func(p remote.Part) bool { return p.ETag == "" })
+	}
+	if !complete {
+		return nil, fail(remote.ErrConflict, "the bytes have not arrived")
+	}
+	return u.data, nil
 }
 
 // Abort implements remote.Service.

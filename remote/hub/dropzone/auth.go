@@ -149,9 +149,13 @@ func (a *API) drop(ctx context.Context, c caller, need access) (store.Drop, erro
 
 // file returns the file that the request names, if the caller may do with it what need says.
 func (a *API) file(r *http.Request, c caller, need access) (store.File, error) {
-	ctx := r.Context()
+	return a.fileByID(r.Context(), c, r.PathValue("file"), need)
+}
+
+// fileByID is file for one that a body names.
+func (a *API) fileByID(ctx context.Context, c caller, id string, need access) (store.File, error) {
 	missing := &web.Error{Status: http.StatusNotFound, Message: "File not found."}
-	f, err := a.cfg.Store.File(ctx, r.PathValue("file"))
+	f, err := a.cfg.Store.File(ctx, id)
 	if errors.Is(err, store.ErrNotFound) || err == nil && c.path != "" && c.path != f.Drop {
 		// Where the file is not there it is not told who may know that.
 		if c.key == nil && c.header == "" && c.path == "" && (!need.byFile || !c.byFile() || !c.ids) {

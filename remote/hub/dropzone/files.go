@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 
-	"dropfs/remote/hub/objects"
 	"dropfs/remote/hub/store"
 	"dropfs/remote/hub/web"
 )
@@ -111,11 +110,12 @@ func (a *API) copyFile(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := a.cfg.Objects.Copy(r.Context(), from.ID, f.ID); err != nil {
+	o, err := a.copyBytes(r.Context(), from, f)
+	if err != nil {
 		a.giveUp(r.Context(), f)
 		return err
 	}
-	if f, err = a.settle(r.Context(), f, objects.Object{Size: from.Size, ETag: from.ETag, MD5: from.MD5}, ""); err != nil {
+	if f, err = a.settle(r.Context(), f, o, ""); err != nil {
 		return err
 	}
 	return success(w, fileItem(f))

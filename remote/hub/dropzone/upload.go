@@ -215,6 +215,8 @@ type confirmBody struct {
 		ETag       string `json:"etag"`
 	} `json:"parts"`
 	Replaces string `json:"replaces"`
+	CopyOf   string `json:"copyOf"`
+	CopyFrom string `json:"copyFrom"` // the dropzone of copyOf, where that is another
 }
 
 // confirm closes an upload: the bytes become an object, then the metadata becomes durable, then the answer (D4).
@@ -243,15 +245,25 @@ func (a *API) confirm(w http.ResponseWriter, r *http.Request) error {
 	for _, p := range body.Parts {
 		etags[p.PartNumber] = strings.Trim(p.ETag, `"`)
 	}
-	if f, err = a.commit(r.Context(), f, etags, body.Replaces); err != nil {
+	bytes := func(ctx context.Context) (objects.Object, error) {
+		return a.cfg.Objects.Commit(ctx, announced(f), etags)
+	}
+	if body.CopyOf != "" {
+		from, err := a.copySource(r.Context(), c, body, f)
+		if err != nil {
+			return err
+		}
+		bytes = func(ctx context.Context) (objects.Object, error) { return a.copyBytes(ctx, from, f) }
+	}
+	if f, err = a.commit(r.Context(), f, bytes, body.Replaces); err != nil {
 		return err
 	}
 	return a.answerFile(w, r, c, f)
 }
 
 // commit makes the bytes of f an object and f a file.
-func (a *API) commit(ctx context.Context, f store.File, etags map[int]string, replaces string) (store.File, error) {
-	o, err := a.cfg.Objects.Commit(ctx, announced(f), etags)
+func (a *API) commit(ctx context.Context, f store.File, bytes func(context.Context) (objects.Object, error), replaces string) (store.File, error) {
+	o, err := bytes(ctx)
 	if err != nil {
 		// A confirm of the same file at the same time may have been faster, and moved the bytes away.
 		if again, err2 := a.cfg.Store.File(ctx, f.ID); err2 == nil && !again.Pending() {
@@ -270,6 +282,32 @@ func (a *API) commit(ctx context.Context, f store.File, etags map[int]string, re
 		a.cfg.Collect(ctx)
 	}
 	return f, nil
+}
+
+// copySource finds the file whose bytes f is to have. 409 says that there is none such, and that they may still be sent.
+func (a *API) copySource(ctx context.Context, c caller, body confirmBody, f store.File) (store.File, error) {
+	if body.CopyFrom != "" {
+		c.path, c.header = "", body.CopyFrom // where ids open what they name, this one does
+	}
+	from, err := a.fileByID(ctx, c, body.CopyOf, access{permission: fileDownload, byID: true})
+	var e *web.Error
+	switch {
+	case errors.As(err, &e) && e.Status == http.StatusNotFound, err == nil && from.Pending(),
+		err == nil && body.CopyFrom != "" && from.Drop != body.CopyFrom:
+		return from, web.Fail(http.StatusConflict, "copyOf: File not found.")
+	case err == nil && from.Size != f.Size:
+		return from, web.Fail(http.StatusConflict, "copyOf: its size is not the one declared.")
+	}
+	return from, err
+}
+
+// copyBytes makes the bytes of from the object of f.
+func (a *API) copyBytes(ctx context.Context, from, f store.File) (objects.Object, error) {
+	err := a.cfg.Objects.Copy(ctx, from.ID, f.ID)
+	if errors.Is(err, objects.ErrNotFound) {
+		err = web.Fail(http.StatusConflict, "copyOf: File not found.")
+	}
+	return objects.Object{Size: from.Size, ETag: from.ETag, MD5: from.MD5}, err
 }
 
 // settle makes the metadata of a committed object durable. Where the file was given up meanwhile its object goes too.
