@@ -167,6 +167,7 @@ func (r *Replica) refreshDrops(ctx context.Context) error {
 	r.dropsMu.Lock()
 	defer r.dropsMu.Unlock()
 	var list []remote.Drop
+	since := r.traffic.now()
 	if caps.ListDrops {
 		list, err = r.cfg.Service.Drops(ctx)
 		r.noteTrouble(int64(RootIno), err)
@@ -190,7 +191,7 @@ func (r *Replica) refreshDrops(ctx context.Context) error {
 			if removed[d.ID] {
 				continue
 			}
-			name, err := t.meetDrop(d, d.Name, false)
+			name, err := t.meetDrop(d, d.Name, false, since)
 			if err != nil {
 				return err
 			}
@@ -222,7 +223,7 @@ func (t *txn) removedDrops() (map[remote.DropID]bool, error) {
 }
 
 // meetDrop updates a drop that is known, or gives a new one a directory; then it answers the directory's name.
-func (t *txn) meetDrop(d remote.Drop, name string, added bool) (string, error) {
+func (t *txn) meetDrop(d remote.Drop, name string, added bool, since calm) (string, error) {
 	known, found, err := t.DropByID(d.ID)
 	if err != nil {
 		return "", err
@@ -231,7 +232,10 @@ func (t *txn) meetDrop(d remote.Drop, name string, added bool) (string, error) {
 		if d.MaxSize == 0 && d.Created.IsZero() {
 			return "", nil // only the id was told
 		}
-		known.Remote, known.Gone = d, false
+		if _, err := t.told(&known, d, since); err != nil {
+			return "", err
+		}
+		known.Gone = false
 		return "", t.PutDrop(known)
 	}
 	if adopted, err := t.adoptMade(d); err != nil || adopted {
@@ -304,16 +308,16 @@ func (t *txn) dropName(d remote.Drop, name string) (string, error) {
 }
 
 // updateDrop stores what the service says of a drop.
-func (r *Replica) updateDrop(ino int64, info remote.Drop) error {
-	return r.writeAlways(func(t *txn) error {
+// The service was asked at the instant since; stale tells that its figure of the room in use was not taken.
+func (r *Replica) updateDrop(ino int64, info remote.Drop, since calm) (stale bool, err error) {
+	return stale, r.writeAlways(func(t *txn) error {
 		d, found, err := t.Drop(ino)
 		if err != nil || !found {
 			return err
 		}
-		if info.GB == 0 {
-			info.GB, info.Days = d.Remote.GB, d.Remote.Days
+		if stale, err = t.told(&d, info, since); err != nil {
+			return err
 		}
-		d.Remote = info
 		t.after = append(t.after, func() { r.quotaStale(ino) })
 		return t.PutDrop(d)
 	})
@@ -420,26 +424,29 @@ func (r *Replica) ExtendDrop(ctx context.Context, name string, gb float64, days 
 	if d.Remote.ID == "" {
 		return errWaitsForDrop
 	}
+	since := r.traffic.now()
 	info, err := r.cfg.Service.UpdateDrop(ctx, d.Remote.ID, remote.DropSpec{GB: gb, Days: days})
 	if err != nil {
 		return err
 	}
-	return r.updateDrop(d.Ino, info)
+	_, err = r.updateDrop(d.Ino, info, since)
+	return err
 }
 
 // AddDrop shows a drop that was made elsewhere under a name. Where the service can be asked, it must have it.
 func (r *Replica) AddDrop(ctx context.Context, name string, id remote.DropID) error {
+	since := r.traffic.now()
 	info, err := r.cfg.Service.Drop(ctx, id)
 	if err != nil {
 		return err
 	}
-	return r.addDrop(name, info)
+	return r.addDrop(name, info, since)
 }
 
-func (r *Replica) addDrop(name string, info remote.Drop) error {
+func (r *Replica) addDrop(name string, info remote.Drop, since calm) error {
 	shown := ""
 	err := r.writeAlways(func(t *txn) (err error) {
-		shown, err = t.meetDrop(info, name, true)
+		shown, err = t.meetDrop(info, name, true, since)
 		return err
 	})
 	if err == nil && shown != "" {

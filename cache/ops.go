@@ -272,6 +272,9 @@ func (r *Replica) recordAsset(op index.Op, s *entryState, a remote.Asset, replac
 				return err
 			}
 		}
+		if a.Created.IsZero() { // the service does not tell; it tells a confirmed asset from one that was given up
+			a.Created = t.now
+		}
 		fresh := index.Asset{Drop: s.place.drop, Remote: a, Entry: s.entry.ID, Chg: s.node.Chg, Mine: true}
 		if s.base != nil && (s.base.Remote.ID != a.ID || s.base.Drop != s.place.drop) {
 			if err := t.retire(*s.base); err != nil {
@@ -422,6 +425,7 @@ func (t *txn) lookAgain(e index.Entry) error {
 }
 
 func (r *Replica) doDelete(ctx context.Context, op index.Op) error {
+	defer r.traffic.begin()()
 	var d index.Drop
 	var found bool
 	err := r.read(func(t *txn) (err error) {
@@ -456,8 +460,10 @@ func (t *txn) removed(drop int64, id remote.AssetID) error {
 	if err != nil || !found {
 		return err
 	}
-	if err := t.used(drop, -a.Remote.Size); err != nil {
-		return err
+	if !a.Remote.Created.IsZero() { // what was never confirmed was never counted
+		if err := t.used(drop, -a.Remote.Size); err != nil {
+			return err
+		}
 	}
 	return t.DeleteAsset(drop, id)
 }

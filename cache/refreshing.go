@@ -264,12 +264,16 @@ func (r *Replica) refreshInfo(ctx context.Context, d index.Drop) error {
 	if at, ok := r.infoAt.Load(d.Ino); ok && now.Sub(at.(time.Time)) < infoEvery {
 		return nil
 	}
+	since := r.traffic.now()
 	info, err := r.cfg.Service.Drop(ctx, d.Remote.ID)
 	if err != nil {
 		return err
 	}
-	r.infoAt.Store(d.Ino, now)
-	return r.updateDrop(d.Ino, info)
+	stale, err := r.updateDrop(d.Ino, info, since)
+	if err == nil && !stale {
+		r.infoAt.Store(d.Ino, now)
+	}
+	return err
 }
 
 // merge brings what was heard of a drop into the tree.

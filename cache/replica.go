@@ -62,6 +62,7 @@ type Replica struct {
 	quotas     sync.Map           // of drop inode: *quota
 	dropsMu    sync.Mutex         // held while the list of drops is asked for or added to
 	lists      singleflight.Group
+	traffic    traffic
 	caps       atomic.Pointer[remote.Caps]
 	unlisted   atomic.Int32 // drops, and the root, that were never listed
 	hurry      atomic.Int32 // somebody waits for everything to be sent
@@ -170,7 +171,7 @@ func (r *Replica) openParts(ctx context.Context) (err error) {
 	r.recovered = nil
 	r.poller = refresh.NewPoller(refresh.PollConfig{Fetch: r.refreshDrop, Min: r.cfg.Poll, Log: r.log, Now: r.cfg.Now})
 	for name, id := range r.cfg.Drops {
-		if err := r.addDrop(name, remote.Drop{ID: id}); err != nil {
+		if err := r.addDrop(name, remote.Drop{ID: id}, 0); err != nil {
 			return err
 		}
 	}

@@ -218,7 +218,9 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 		h.gone = []remote.AssetID{c.Asset.ID}
 	case remote.ChangeDrop:
 		if ino != 0 {
-			err = r.updateDrop(ino, c.DropInfo)
+			// An event is of some time ago: the room in use is asked for with the next poll.
+			r.infoAt.Delete(ino)
+			_, err = r.updateDrop(ino, c.DropInfo, 0)
 		} else {
 			err = r.refreshDrops(ctx)
 		}

@@ -379,6 +379,7 @@ func (r *Replica) writeSegments(ctx context.Context, d index.Drop, records []sid
 }
 
 func (r *Replica) sendSegment(ctx context.Context, d index.Drop, name string, b []byte) (seg index.Segment, err error) {
+	defer r.traffic.begin()()
 	s := r.cfg.Service
 	err = r.steady(d.Ino, func() error {
 		up, err := s.StartUpload(ctx, d.Remote.ID, remote.UploadSpec{Name: name, Type: "application/octet-stream", Size: int64(len(b))})
@@ -432,6 +433,7 @@ func (r *Replica) compact(ctx context.Context, d index.Drop) error {
 	if _, err := r.writeSegments(ctx, d, sidecar.Compact(parts, nil)); err != nil {
 		return err
 	}
+	defer r.traffic.begin()()
 	for _, s := range plan {
 		r.noteDeleted(d.Ino, s.ID)
 		if err := r.cfg.Service.Delete(ctx, d.Remote.ID, s.ID); err != nil && !errors.Is(err, remote.ErrNotFound) {

@@ -48,6 +48,7 @@ var errRewritten = errors.New("changed while it was sent")
 
 // upload sends the content of an entry and records the asset.
 func (r *Replica) upload(ctx context.Context, op index.Op, s *entryState, caps remote.Caps) error {
+	defer r.traffic.begin()()
 	in := r.acquire(Ino(s.node.Ino), false)
 	err := r.uploadInode(ctx, op, s, caps, in)
 	return errors.Join(err, in.release(false))
@@ -96,6 +97,7 @@ func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, cap
 	if !caps.Copy {
 		return false, nil
 	}
+	defer r.traffic.begin()()
 	from, err := r.copySource(op, s)
 	if err != nil || from.ID == "" {
 		return false, err

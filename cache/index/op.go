@@ -115,9 +115,10 @@ func (t *Tx) UnsentEntries() (list []Unsent, err error) {
 	return list, err
 }
 
-// GoingBytes sums up the assets of a drop that queued ops delete or replace.
+// GoingBytes sums up the assets of a drop that queued ops delete or replace; uploads that were given up have no time of
+// making, and do not count.
 func (t *Tx) GoingBytes(drop int64) (sum int64, err error) {
-	_, err = t.row("SELECT coalesce(sum(a.size), 0) FROM assets a WHERE a.drop_ino = ? AND (a.eid = 0 OR a.old = 1 OR EXISTS(SELECT 1 FROM entries e JOIN nodes n ON n.ino = e.ino WHERE e.eid = a.eid AND n.chg != a.chg))",
+	_, err = t.row("SELECT coalesce(sum(a.size), 0) FROM assets a WHERE a.drop_ino = ? AND a.created != 0 AND (a.eid = 0 OR a.old = 1 OR EXISTS(SELECT 1 FROM entries e JOIN nodes n ON n.ino = e.ino WHERE e.eid = a.eid AND n.chg != a.chg))",
 		func(s *sqlite.Stmt) { sum = s.ColumnInt64(0) }, drop)
 	return sum, err
 }
