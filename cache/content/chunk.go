@@ -7,24 +7,44 @@ import (
 	"sync/atomic"
 )
 
-// chunk is one fetch under way: [off, end), of which all before pos is here. Fields but want are guarded by File.mu.
+// chunk is one fetch under way: [off, end), of which all before pos is here. Fields are guarded by File.mu, unless told
+// otherwise.
 type chunk struct {
 	off, end  int64
 	pos       int64
 	err       error
 	changed   chan struct{} // closed, and made anew, at each change
 	ahead     bool          // nobody has waited for it yet
-	want      atomic.Int64  // the smallest pos somebody waits for
-	abandoned bool          // cancelled, for nobody had the file open
+	waits     map[*wait]struct{}
+	want      atomic.Int64 // the smallest pos somebody waits for: the least end in waits that lies ahead
+	abandoned bool         // cancelled, for nobody had the file open
 	fetch     Fetch
 	ctx       context.Context
 	cancel    context.CancelFunc
+
+	// buf holds what came for base and behind: filled bytes, of which those before pos are stored. The fetch alone writes
+	// behind filled; whoever needs what came already stores it, for the fetch may be waiting for more.
+	buf    []byte
+	base   int64
+	filled atomic.Int64
+	left   int64 // promised by Store.reserve and not yet used
 }
 
 const wantNothing = maxOffset
 
+// wanted brings want up to pos and waits.
+func (c *chunk) wanted() {
+	want := int64(wantNothing)
+	for w := range c.waits {
+		if w.end > c.pos {
+			want = min(want, w.end)
+		}
+	}
+	c.want.Store(want)
+}
+
 func (c *chunk) wake() {
-	c.want.Store(wantNothing)
+	c.wanted()
 	close(c.changed)
 	c.changed = make(chan struct{})
 }
@@ -52,13 +72,13 @@ func (f *File) fill(c *chunk) {
 
 func (f *File) fetchInto(c *chunk) error {
 	s := f.s
-	left := roundUp(c.end - c.off)
-	if err := s.reserveNow(c.ctx, left); err != nil {
+	size := roundUp(c.end - c.off)
+	if err := s.reserveNow(c.ctx, size); err != nil {
 		return err
 	}
-	defer func() { s.Unreserve(left) }()
-	held := min(left, bufferSize)
+	held := min(size, bufferSize)
 	if err := s.buffers.Acquire(c.ctx, held); err != nil {
+		s.Unreserve(size)
 		return err
 	}
 	defer s.buffers.Release(held)
@@ -67,65 +87,82 @@ func (f *File) fetchInto(c *chunk) error {
 		panic("content: the pool holds buffers only")
 	}
 	defer s.pool.Put(bp)
+	f.mu.Lock()
+	c.buf, c.base, c.left = (*bp)[:held], c.off, size
+	f.mu.Unlock()
+	defer func() {
+		f.mu.Lock()
+		left := c.left
+		c.buf, c.left = nil, 0
+		f.mu.Unlock()
+		s.Unreserve(left)
+	}()
 	body, err := c.fetch(c.ctx, c.off, c.end-c.off)
 	if err != nil {
 		return err
 	}
-	err = c.copyFrom(body, (*bp)[:held], func(p []byte, off int64) (bool, error) {
-		n := min(left, int64(len(p)))
-		left -= n
-		return f.store(c, p, off, n)
-	})
-	if cerr := body.Close(); err == nil && cerr != nil && c.pos < c.end {
+	done, err := f.receive(c, body)
+	if cerr := body.Close(); err == nil && cerr != nil && !done {
 		err = cerr
 	}
 	return err
 }
 
-// copyFrom reads the body and hands it to put: as soon as what came is wanted, else when the buffer is full. put tells
-// whether to go on.
-func (c *chunk) copyFrom(body io.Reader, buf []byte, put func(p []byte, off int64) (bool, error)) error {
-	filled, empty := 0, 0
-	for pos := c.off; pos < c.end; {
-		limit := int(min(int64(len(buf)), c.end-pos))
-		n, err := body.Read(buf[filled:limit])
+// receive reads the body and stores it: as soon as what came is wanted, else when the buffer is full. done tells that all
+// of the chunk came.
+func (f *File) receive(c *chunk, body io.Reader) (done bool, err error) {
+	for empty := 0; ; {
+		filled := int(c.filled.Load())
+		limit := int(min(int64(len(c.buf)), c.end-c.base))
+		n, err := body.Read(c.buf[filled:limit])
 		filled += n
+		c.filled.Store(int64(filled)) // before want is looked at: who waits does it the other way round
 		if empty++; n > 0 {
 			empty = 0
 		}
-		if filled > 0 && (filled == limit || err != nil || pos+int64(filled) >= c.want.Load()) {
-			more, perr := put(buf[:filled], pos)
-			if perr != nil || !more {
-				return perr
+		at := c.base + int64(filled)
+		if filled > 0 && (filled == limit || err != nil || at >= c.want.Load()) {
+			more, serr := f.store(c, filled == limit)
+			if serr != nil || !more {
+				return at >= c.end, serr
 			}
-			pos += int64(filled)
-			filled = 0
 		}
 		switch {
-		case pos >= c.end:
-			return nil
+		case at >= c.end:
+			return true, nil
 		case errors.Is(err, io.EOF):
-			return io.ErrUnexpectedEOF
+			return false, io.ErrUnexpectedEOF
 		case err != nil:
-			return err
+			return false, err
 		case empty > 100:
-			return io.ErrNoProgress
+			return false, io.ErrNoProgress
 		}
 	}
-	return nil
 }
 
-// store writes the bytes p that came for off where they are still missing (C1), and wakes who waits. It tells whether the
-// rest is of use.
-func (f *File) store(c *chunk, p []byte, off, reserved int64) (bool, error) {
+// store stores what came of c, and wakes who waits; turn: the buffer is full and begins anew. more tells whether the rest
+// is of use.
+func (f *File) store(c *chunk, turn bool) (more bool, err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	defer f.settle(reserved)
+	more, err = f.storeLocked(c)
+	if turn {
+		c.base += c.filled.Swap(0)
+	}
+	return more, err
+}
+
+// storeLocked writes the bytes that came where they are still missing (C1). f.mu is held.
+func (f *File) storeLocked(c *chunk) (more bool, err error) {
+	p := c.buf[c.pos-c.base : c.filled.Load()]
+	promised := min(c.left, int64(len(p)))
+	c.left -= promised
+	defer f.settle(promised)
 	info, err := f.statLocked()
 	if err != nil {
 		return false, err
 	}
-	end := off + int64(len(p))
+	off, end := c.pos, c.pos+int64(len(p))
 	for _, m := range f.ext.Missing(off, min(end, info.Size)) {
 		if f.complete.Load() {
 			break

@@ -26,6 +26,7 @@ func (f *File) Ensure(ctx context.Context, off, n int64, fetch Fetch) error {
 	off = max(off, 0)
 	end := clampEnd(off, n)
 	var w *wait
+	defer func() { f.leave(w) }()
 	for retried := false; ; {
 		next, err := f.plan(off, end, fetch, w, &retried)
 		if err != nil || next == nil {
@@ -40,11 +41,22 @@ func (f *File) Ensure(ctx context.Context, off, n int64, fetch Fetch) error {
 	}
 }
 
-// wait is what one Ensure waits for: a change of the chunk that brings the first byte it lacks.
+// wait is what one Ensure waits for: a change of the chunk that brings the first byte it lacks. It counts as one that
+// wants the chunk's bytes up to end until it is left.
 type wait struct {
 	c       *chunk
+	end     int64
 	changed <-chan struct{}
 	ahead   bool
+}
+
+// leave ends a wait; nil is none.
+func (f *File) leave(w *wait) {
+	if w != nil {
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		delete(w.c.waits, w)
+	}
 }
 
 // failure is why the byte at miss, which was waited for with w, does not come; nil where it may still be asked for.
@@ -68,6 +80,9 @@ func (f *File) failure(w *wait, miss int64, retried *bool) error {
 func (f *File) plan(off, end int64, fetch Fetch, last *wait, retried *bool) (*wait, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if last != nil {
+		delete(last.c.waits, last)
+	}
 	info, err := f.statLocked()
 	if err != nil {
 		return nil, err
@@ -107,9 +122,13 @@ func (f *File) plan(off, end int64, fetch Fetch, last *wait, retried *bool) (*wa
 func (f *File) waitFor(off, end int64) *wait {
 	for _, c := range f.chunks {
 		if c.holds(off) {
-			w := &wait{c: c, changed: c.changed, ahead: c.ahead}
+			w := &wait{c: c, end: min(end, c.end), changed: c.changed, ahead: c.ahead}
 			c.ahead = false
-			c.want.Store(min(c.want.Load(), end, c.end))
+			c.waits[w] = struct{}{}
+			c.wanted()
+			if c.base+c.filled.Load() > off && c.buf != nil { // it came, and lies in the buffer
+				_, _ = f.storeLocked(c) // where it fails the fetch meets that too
+			}
 			return w
 		}
 	}
@@ -193,7 +212,7 @@ func (f *File) launch(r Extent, fetch Fetch, ahead bool) bool {
 	if !f.s.begin() {
 		return false
 	}
-	c := &chunk{off: r.Off, end: r.End, pos: r.Off, changed: make(chan struct{}), ahead: ahead, fetch: fetch}
+	c := &chunk{off: r.Off, end: r.End, pos: r.Off, changed: make(chan struct{}), waits: map[*wait]struct{}{}, ahead: ahead, fetch: fetch}
 	c.want.Store(wantNothing)
 	c.ctx, c.cancel = context.WithCancel(f.s.ctx)
 	f.chunks = append(f.chunks, c)

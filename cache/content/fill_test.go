@@ -8,6 +8,7 @@ import (
 	"math/rand/v2"
 	"sync"
 	"testing"
+	"time"
 
 	"dropfs/cache/content"
 )
@@ -309,6 +310,45 @@ func TestProgressiveReading(t *testing.T) {
 		t.Fatal(err)
 	}
 	close(block)
+}
+
+// Several wait for different ends of one fetch: each is served as soon as its bytes have come, though the rest does not.
+func TestProgressiveReadingOfMany(t *testing.T) {
+	for range 200 {
+		s := newStore(t, content.Config{})
+		f, o := cold(t, s, 1, 200_000)
+		block, begin := make(chan struct{}), make(chan struct{})
+		o.gate = func(_ context.Context, off int64) error {
+			switch off {
+			case 0:
+				<-begin
+			case 64 << 10:
+				<-block
+			}
+			return nil
+		}
+		done := make(chan error)
+		for i, n := range []int64{10 << 10, 32 << 10, 60 << 10} {
+			go func() {
+				if i == 2 {
+					<-begin // it may come when the fetch already waits for more
+				}
+				done <- f.Ensure(t.Context(), 0, n, o.fetch)
+			}()
+		}
+		close(begin)
+		for range 3 {
+			select {
+			case err := <-done:
+				if err != nil {
+					t.Fatal(err)
+				}
+			case <-time.After(10 * time.Second):
+				t.Fatal("bytes that have come are not handed on")
+			}
+		}
+		close(block)
+	}
 }
 
 func TestCloseEndsFetches(t *testing.T) {
