@@ -205,7 +205,7 @@ func TestRewritingAloneMakesNoConflict(t *testing.T) {
 
 func TestManyEntries(t *testing.T) {
 	n := 3000
-	if os.Getenv("DROPFS_LONG") != "" {
+	if os.Getenv("DROPFS_TEST_LONG") == "1" {
 		n = 100000
 	}
 	d := startDaemon(t, daemonSpec{Quiet: true})

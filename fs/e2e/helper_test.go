@@ -30,6 +30,8 @@ func runHelper(name string, args []string) error {
 		return snapshotHelper(args[0], os.Stdout)
 	case "writer":
 		return writerHelper(args)
+	case "churn":
+		return churnHelper(args)
 	}
 	return fmt.Errorf("no helper %q", name)
 }

@@ -24,7 +24,7 @@ const (
 )
 
 // long asks for the trials that take hours.
-var long = flag.Bool("long", os.Getenv("DROPFS_TEST_LONG") != "", "run the long trials")
+var long = flag.Bool("long", os.Getenv("DROPFS_TEST_LONG") == "1", "run the long trials")
 
 // The places that all tests share; set by TestMain before any test.
 var (

@@ -14,6 +14,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 	dto "github.com/prometheus/client_model/go"
 
@@ -137,9 +138,10 @@ func pageTemplate() *template.Template {
 {{with .Conflicts}}<h3>Conflicts</h3><ul>{{range .}}<li>{{.}}</li>{{end}}</ul>{{end}}{{end}}</html>`))
 }
 
-// metrics answers Prometheus: the daemon's own figures and those of each account's client.
+// metrics answers Prometheus: the process's figures, the daemon's own and those of each account's client.
 func (d *Disk) metrics(w http.ResponseWriter, r *http.Request) {
 	own := prometheus.NewRegistry()
+	own.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	gauge := func(name, help string, labels prometheus.Labels, v float64) {
 		g := prometheus.NewGauge(prometheus.GaugeOpts{Name: "dropfs_" + name, Help: help, ConstLabels: labels})
 		g.Set(v)
