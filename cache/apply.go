@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/sirupsen/logrus"
 	"golang.org/x/sys/unix"
 
 	"dropfs/cache/content"
@@ -51,6 +52,9 @@ func (a *applier) end() error {
 func (a *applier) apply(actions []refresh.Action) error {
 	var parked []parkedEntry
 	for _, act := range actions {
+		if log := a.t.r.log; log.Logger.IsLevelEnabled(logrus.DebugLevel) {
+			log.WithField("kind", fmt.Sprintf("%T %+v", act, act)).Debug("merge")
+		}
 		p, err := a.park(act)
 		if err != nil {
 			return err

@@ -170,11 +170,13 @@ func (r *Replica) mergeLock(drop int64) *sync.RWMutex {
 	return v.(*sync.RWMutex)
 }
 
-// recent remembers what changed on the service by our own hand while a listing may have been under way.
+// recent remembers what changed on the service, by our own hand or by the word of the feed, while a listing may have been
+// under way, which therefore says nothing of it.
 type recent struct {
 	mu      sync.Mutex
 	fresh   map[remote.AssetID]time.Time
 	deleted map[remote.AssetID]time.Time
+	asked   time.Time // for the latest listing that was merged; one that was asked for before is out of date
 }
 
 func (r *Replica) recentOf(drop int64) *recent {
@@ -196,7 +198,21 @@ func (r *Replica) noteDeleted(drop int64, id remote.AssetID) {
 	rc.deleted[id] = r.cfg.Now()
 }
 
-// since answers what was confirmed here since the listing was asked for at asked, and what was deleted in the last
+// outdated tells whether a later listing than h was merged already; else it notes h. The drop's merge lock is held.
+func (rc *recent) outdated(h heard) bool {
+	rc.mu.Lock()
+	defer rc.mu.Unlock()
+	if !h.complete {
+		return false
+	}
+	if h.asked.Before(rc.asked) {
+		return true
+	}
+	rc.asked = h.asked
+	return false
+}
+
+// since answers what was confirmed or heard of since the listing was asked for at asked, and what was deleted in the last
 // minute: an id never comes back, so a listing or an event that still tells of it is late. What is older it forgets.
 func (rc *recent) since(asked, now time.Time) (fresh, deleted map[remote.AssetID]bool) {
 	rc.mu.Lock()
@@ -278,6 +294,9 @@ func (r *Replica) refreshInfo(ctx context.Context, d index.Drop) error {
 
 // merge brings what was heard of a drop into the tree.
 func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
+	for _, id := range h.gone {
+		r.noteDeleted(ino, id)
+	}
 	// Before the lock too, for asking for it holds up what changes the service.
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
 		return err
@@ -291,6 +310,9 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	defer mu.Unlock()
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
 		return err
+	}
+	if r.recentOf(ino).outdated(h) {
+		return nil
 	}
 	segs, err := r.fetchSegments(ctx, ino, h)
 	if err != nil {
@@ -344,6 +366,9 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	if h.complete {
 		return r.countUnlisted()
 	}
+	for _, a := range h.assets {
+		r.noteFresh(ino, a.ID)
+	}
 	return nil
 }
 
@@ -358,6 +383,11 @@ func (t *txn) mergeInput(drop int64, h heard) (in refresh.Input, quiet bool, err
 		return in, false, err
 	}
 	fresh, deleted := t.r.recentOf(drop).since(h.asked, t.now)
+	if !h.complete {
+		for _, a := range h.assets {
+			delete(fresh, a.ID) // it is this that says what became of it
+		}
+	}
 	in = refresh.Input{Complete: h.complete, Assets: h.assets, Gone: h.gone, Host: t.r.cfg.Host, Now: t.now}
 	for id := range deleted {
 		in.Deleted = append(in.Deleted, id)

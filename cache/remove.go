@@ -6,7 +6,6 @@ import (
 
 	"dropfs/cache/content"
 	"dropfs/cache/index"
-	"dropfs/remote"
 )
 
 // Unlink removes a name that is not a directory's. What was sent is deleted on the service when the window for undelete
@@ -104,17 +103,8 @@ func (t *txn) doom(e index.Entry, window bool) error {
 	if err != nil {
 		return err
 	}
-	op, found, err := t.OpFor(index.OpEntry, e.ID, "")
-	if err != nil {
+	if err := t.unqueue(index.OpEntry, e.ID, ""); err != nil {
 		return err
-	}
-	if found {
-		if up, ok := uploadOf(op); ok {
-			assets = append(assets, index.Asset{Drop: up.Drop, Remote: remote.Asset{ID: up.Upload.ID, Name: up.Upload.Spec.Name, Size: up.Upload.Spec.Size}})
-		}
-		if err := t.unqueue(index.OpEntry, e.ID, ""); err != nil {
-			return err
-		}
 	}
 	for _, a := range assets {
 		if err := t.doomAsset(a, window && !a.Old); err != nil {

@@ -229,8 +229,7 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 			err = r.dropGone(ino)
 		}
 	default:
-		r.setFeed(false) // has every drop listed soon
-		r.setFeed(true)
+		r.poller.PollAll()
 	}
 	if err == nil && ino != 0 && (len(h.assets) > 0 || len(h.gone) > 0) {
 		var late bool

@@ -112,13 +112,16 @@ func (t *txn) queue(kind index.OpKind, target int64, asset string, delay time.Du
 	return err
 }
 
-// unqueue takes an op out of the journal.
+// unqueue takes an op out of the journal. An upload that it had under way is given up.
 func (t *txn) unqueue(kind index.OpKind, target int64, asset string) error {
 	op, found, err := t.OpFor(kind, target, asset)
 	if err != nil || !found {
 		return err
 	}
 	t.drops = append(t.drops, op.Seq)
+	if err := t.endSaga(op.Seq); err != nil {
+		return err
+	}
 	return t.DeleteOp(op.Seq)
 }
 

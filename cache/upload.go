@@ -251,13 +251,10 @@ func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps re
 	spec := remote.UploadSpec{Name: s.want, Type: r.mimeType(s), Size: s.node.Size}
 	up, err := r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
 	if errors.Is(err, remote.ErrQuota) {
-		sent, serr := r.sendDeletes(ctx, s.place.drop)
-		if serr != nil {
+		if serr := r.sendDeletes(ctx, s.place.drop); serr != nil {
 			return saga{}, errors.Join(err, serr)
 		}
-		if sent {
-			up, err = r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec)
-		}
+		up, err = r.cfg.Service.StartUpload(ctx, s.drop.Remote.ID, spec) // also where another op sent them meanwhile
 	}
 	if errors.Is(err, remote.ErrQuota) && file != nil {
 		if freed, ferr := r.makeRoom(ctx, s, file); ferr != nil || !freed {
@@ -392,11 +389,11 @@ func (s *sealedReader) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// sendDeletes sends the deletes of a drop that are held for undelete, and tells whether there were any: their bytes count
-// as free from the first, and now they are needed.
-func (r *Replica) sendDeletes(ctx context.Context, drop int64) (sent bool, err error) {
+// sendDeletes sends the deletes of a drop that are held for undelete: their bytes count as free from the first, and now
+// they are needed.
+func (r *Replica) sendDeletes(ctx context.Context, drop int64) error {
 	var held []index.Op
-	err = r.read(func(t *txn) error {
+	err := r.read(func(t *txn) error {
 		ops, err := t.Ops()
 		for _, op := range ops {
 			if op.Kind == index.OpDelete && op.Target == drop {
@@ -407,11 +404,11 @@ func (r *Replica) sendDeletes(ctx context.Context, drop int64) (sent bool, err e
 	})
 	for _, op := range held {
 		if err != nil {
-			return false, err
+			return err
 		}
 		err = r.doDelete(ctx, op)
 	}
-	return len(held) > 0, err
+	return err
 }
 
 // makeRoom deletes the old version before the new one is sent, where both do not fit the quota. The new content is made

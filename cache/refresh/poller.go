@@ -50,6 +50,7 @@ type polled struct {
 	began    time.Time // of the last fetch
 	next     time.Time // of the next poll
 	used     bool      // since the last fetch began
+	again    bool      // poll at once when the present fetch ends
 	cur      *flight   // under way
 	want     *flight   // asked for, not begun
 	cancel   context.CancelFunc
@@ -153,6 +154,17 @@ func (p *Poller) SetFeed(on bool) {
 	for _, d := range p.drops {
 		d.interval = p.least()
 		d.next = d.began.Add(p.jitter(d.interval))
+	}
+	p.signal()
+}
+
+// PollAll has every drop polled at once: nothing is known of what happened to them.
+func (p *Poller) PollAll() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, d := range p.drops {
+		d.next = p.cfg.Now()
+		d.again = d.cur != nil // what runs may have begun before
 	}
 	p.signal()
 }

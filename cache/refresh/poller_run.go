@@ -124,6 +124,10 @@ func (p *Poller) finish(d *polled, used bool, err error) {
 	}
 	wait := max(p.jitter(d.interval), remote.RetryAfterOf(err))
 	d.next = p.cfg.Now().Add(wait)
+	if d.again && err == nil {
+		d.next = p.cfg.Now()
+	}
+	d.again = false
 	if err != nil {
 		p.cfg.Log.WithFields(logrus.Fields{"ino": d.id, "wait": wait, "err": err}).Info("drop not refreshed, trying again")
 	}

@@ -59,6 +59,9 @@ func crashTrial(t *testing.T, seed uint64) {
 	m := newMachine(t)
 	var h *hub
 	args := []string{"--write-delay", []string{"10ms", "100ms", "1s"}[rng.IntN(3)], "--undelete-window", []string{"0", "200ms", "10s"}[rng.IntN(3)]}
+	if os.Getenv("DROPFS_E2E_KEEP") != "" {
+		args = append(args, "--log-level", "debug")
+	}
 	killHub := false
 	if rng.IntN(2) == 0 {
 		h = newHub(t)

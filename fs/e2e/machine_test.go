@@ -71,7 +71,7 @@ func (m *machine) clean() {
 		}
 	}
 	if keep := os.Getenv("DROPFS_E2E_KEEP"); keep != "" && m.t.Failed() {
-		_ = os.Rename(m.dir, filepath.Join(keep, m.t.Name()+filepath.Base(m.dir))) // for who looks into a failure
+		_ = os.Rename(m.dir, filepath.Join(keep, strings.ReplaceAll(m.t.Name(), "/", "-")+filepath.Base(m.dir))) // for who looks into a failure
 	}
 	if err := os.RemoveAll(m.dir); err != nil {
 		m.t.Error(err)
