@@ -30,7 +30,6 @@ var (
 // acknowledged is there; in the end the service must have exactly one copy of each file, and nothing else.
 func TestCrash(t *testing.T) {
 	needMounts(t)
-	skipOpen(t)
 	first, trials := *crashSeed, *crashTrials
 	if first == 0 {
 		first = uint64(time.Now().UnixNano() / 1e6 % 1e9)
@@ -263,13 +262,5 @@ func compareModel(t *testing.T, got tree, want *model) {
 	t.Helper()
 	if d := differences(got, want, ""); len(d) > 0 {
 		t.Errorf("the disk is not as it was acknowledged:\n%s", strings.Join(d[:min(len(d), 20)], "\n"))
-	}
-}
-
-// skipOpen skips a test that meets a finding that is not mended yet, unless it is asked for.
-func skipOpen(t *testing.T) {
-	t.Helper()
-	if *crashSeed == 0 && *crashTrials == 0 && os.Getenv("DROPFS_TEST_LONG") != "1" {
-		t.Skip("open finding: after a kill in the middle of a replacement a file can be cold whose asset is gone, and a deleted hard link can come back (about 1 trial in 30); -crash.trials=30 runs it")
 	}
 }

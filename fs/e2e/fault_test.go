@@ -159,7 +159,6 @@ func (f *faulty) faultyRead(name string, rule faultproxy.Rule) {
 
 // TestFaultsAtRandom lets everything go wrong for a while, all the time, while a writer works.
 func TestFaultsAtRandom(t *testing.T) {
-	skipOpen(t)
 	h := newHub(t)
 	h.makeDrop("home")
 	seed := uint64(time.Now().UnixNano() % 1e6)
