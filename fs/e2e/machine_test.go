@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -26,6 +27,8 @@ type machine struct {
 	home string
 	env  []string
 	pids []int // of daemons that were started
+
+	running []*exec.Cmd // other programs, started by background
 }
 
 // newMachine makes a machine that is taken away at the end of the test, whatever is left running on it (E2).
@@ -60,6 +63,7 @@ func (m *machine) clean() {
 	if m.t.Failed() {
 		m.showLog()
 	}
+	m.endBackground()
 	m.detach()
 	for _, pid := range m.pids {
 		for until := time.Now().Add(15 * time.Second); running(pid) && time.Now().Before(until); {
