@@ -5,6 +5,7 @@ package fs
 import (
 	"fmt"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -160,6 +161,32 @@ func TestListOfAccountsMount(t *testing.T) {
 	must(t, os.Remove(d.path("test/photos")))
 	if got := listed(t, d.path("test")); !slices.Equal(got, []string{"home"}) {
 		t.Errorf("drops %q", got)
+	}
+}
+
+// A copy of the mount in a mount namespace of another process does not keep it alive.
+func TestUnmountWithACopyElsewhere(t *testing.T) {
+	if !platform.Privileged() {
+		t.Skip("only root can make mount namespaces")
+	}
+	d := startDaemon(t, daemonSpec{})
+	write(t, d.path("f"), "x")
+	other := exec.CommandContext(t.Context(), "unshare", "--mount", "--propagation", "private", "sleep", "60")
+	must(t, other.Start())
+	defer func() {
+		_ = other.Process.Kill()
+		_ = other.Wait() // killed
+	}()
+	ns := func(pid string) string {
+		link, err := os.Readlink("/proc/" + pid + "/ns/mnt")
+		must(t, err)
+		return link
+	}
+	eventually(t, "the namespace", func() bool { return ns(fmt.Sprint(other.Process.Pid)) != ns("self") })
+	began := time.Now()
+	d.do(order{Do: "unmount"})
+	if took := time.Since(began); took > 10*time.Second {
+		t.Errorf("unmounting takes %v", took)
 	}
 }
 

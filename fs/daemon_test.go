@@ -192,6 +192,8 @@ func (d *testDaemon) do(ctx context.Context, o order) (string, error) {
 		return "", d.replica.Sync(ctx, nil)
 	case "mount":
 		return "", d.mount(ctx, o.Name)
+	case "unmount":
+		return "", d.mounts[0].Unmount(false)
 	case "offline":
 		d.fake.SetOffline(true)
 		return "", nil

@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"strings"
 	"sync"
+	"time"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -37,6 +38,7 @@ type Config struct {
 type Server struct {
 	fuse       *fuse.Server
 	mountpoint string
+	dev        uint64 // platform.Mount.Dev
 	done       chan struct{}
 
 	mu  sync.Mutex
@@ -92,6 +94,11 @@ func Mount(ctx context.Context, c Config) (*Server, error) {
 	if err := fsrv.WaitMount(); err != nil {
 		return nil, errors.Join(fmt.Errorf("mount %s: %w", mp, err), srv.Unmount(true))
 	}
+	at, err := platform.MountAt(mp)
+	if err != nil {
+		return nil, errors.Join(err, srv.Unmount(true))
+	}
+	srv.dev = at.Dev
 	return srv, nil
 }
 
@@ -212,7 +219,7 @@ func (s *Server) setErr(err error) {
 	s.err = err
 }
 
-// Unmount takes the mount away and waits until it is gone. While something below is in use it answers platform.ErrBusy;
+// Unmount takes the mount away, here and in other mount namespaces, and waits until it is gone. While something below is in use it answers platform.ErrBusy;
 // lazy detaches it in any case and does not wait, for it ends when its last user does. Of a mount that is gone already it
 // answers nil.
 func (s *Server) Unmount(lazy bool) error {
@@ -228,8 +235,18 @@ func (s *Server) Unmount(lazy bool) error {
 	if err != nil || lazy {
 		return err
 	}
+	select {
+	case <-s.done:
+	case <-time.After(lingers): // a copy in another mount namespace, made before, keeps it alive
+		if err := platform.Abort(s.dev); err != nil {
+			return fmt.Errorf("%s: another mount namespace shows it still: %w", s.mountpoint, err)
+		}
+	}
 	return s.Wait()
 }
+
+// lingers is how long a file system may live on after it was unmounted.
+const lingers = 2 * time.Second
 
 // logWriter passes go-fuse's own lines on.
 type logWriter struct {

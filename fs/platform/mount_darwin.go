@@ -57,6 +57,9 @@ func Unmount(mountpoint string, lazy bool) error {
 	return fmt.Errorf("unmount %s: %w", mountpoint, err)
 }
 
+// Abort has nothing to do: a file system is mounted in one place only.
+func Abort(uint64) error { return nil }
+
 // Remount makes a mount point read-only or writable again: not on this system.
 func Remount(mountpoint string, _ bool) error {
 	return fmt.Errorf("remount %s: %w", mountpoint, errors.ErrUnsupported)

@@ -170,6 +170,47 @@ func Unmount(mountpoint string, lazy bool) error {
 	return nil
 }
 
+// Abort ends the FUSE connection of a file system by its device (Mount.Dev), wherever it is still mounted: what has it open
+// gets ENOTCONN. One that has ended is no error.
+func Abort(dev uint64) error {
+	root, err := controlFS()
+	if err != nil {
+		return fmt.Errorf("abort FUSE connection: %w", err)
+	}
+	defer func() { _ = unix.Close(root) }()
+	fd, err := unix.Openat(root, fmt.Sprintf("%d/abort", dev&(1<<20-1)), unix.O_WRONLY|unix.O_CLOEXEC, 0)
+	if errors.Is(err, unix.ENOENT) {
+		return nil
+	}
+	if err == nil {
+		_, err = unix.Write(fd, []byte("1"))
+		err = errors.Join(err, unix.Close(fd))
+	}
+	if err != nil {
+		return fmt.Errorf("abort FUSE connection: %w", err)
+	}
+	return nil
+}
+
+// controlFS opens the file system through which FUSE connections are controlled: where it is mounted, else a mount of our
+// own that nobody sees, for which the process must be privileged.
+func controlFS() (fd int, err error) {
+	const usual, magic = "/sys/fs/fuse/connections", 0x65735543 // FUSE_CTL_SUPER_MAGIC of fs/fuse/control.c
+	var st unix.Statfs_t
+	if unix.Statfs(usual, &st) == nil && st.Type == magic {
+		return unix.Open(usual, unix.O_PATH|unix.O_CLOEXEC, 0)
+	}
+	ctx, err := unix.Fsopen("fusectl", unix.FSOPEN_CLOEXEC)
+	if err != nil {
+		return -1, err
+	}
+	defer func() { _ = unix.Close(ctx) }()
+	if err := unix.FsconfigCreate(ctx); err != nil {
+		return -1, err
+	}
+	return unix.Fsmount(ctx, unix.FSMOUNT_CLOEXEC, 0)
+}
+
 // Remount makes a mount point read-only or writable again, and changes nothing else of it; ErrBusy while a file is open for
 // writing there.
 func Remount(mountpoint string, readOnly bool) error {
