@@ -104,13 +104,16 @@ func (r *Replica) noteSynced(written map[content.ID]bool) error {
 	return err
 }
 
-// housekeeping forgets old trash, and lists the drops once in a while.
+// housekeeping forgets old trash and results that were evicted, and lists the drops once in a while.
 func (r *Replica) housekeeping(ctx context.Context) {
 	tick := time.NewTicker(time.Minute)
 	defer tick.Stop()
 	for {
 		if err := r.emptyTrash(); err != nil {
 			r.log.WithError(err).Warn("old deleted files are kept longer")
+		}
+		if err := r.trimResults(); err != nil {
+			r.log.WithError(err).Warn("results that are gone are kept in the index longer")
 		}
 		r.pollDrops(ctx)
 		select {

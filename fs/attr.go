@@ -43,7 +43,9 @@ func fillAttr(out *fuse.Attr, a *vfs.Attr) {
 
 func fillEntry(out *fuse.EntryOut, a *vfs.Attr) {
 	fillAttr(&out.Attr, a)
-	out.SetEntryTimeout(keep)
+	if !a.Volatile {
+		out.SetEntryTimeout(keep)
+	}
 	out.SetAttrTimeout(attrTimeout(a))
 }
 

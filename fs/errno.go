@@ -9,6 +9,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"dropfs/cache"
+	"dropfs/convert"
 	"dropfs/remote"
 )
 
@@ -71,6 +72,17 @@ var remoteRules = map[remote.Kind]rule{
 	remote.ErrProtocol:    {syscall.EIO, warned},
 }
 
+// convertRules is total over convert.Kind, which a test holds. The reason is in FILE@info.json and in user.dropfs.error.
+var convertRules = map[convert.Kind]rule{
+	convert.ErrUnsupported: {syscall.ENOENT, quiet},
+	convert.ErrBroken:      {syscall.EIO, notice},
+	convert.ErrTooLarge:    {syscall.EFBIG, notice},
+	convert.ErrLocked:      {syscall.EACCES, notice},
+	convert.ErrBudget:      {syscall.EDQUOT, notice},
+	convert.ErrTimeout:     {syscall.ETIMEDOUT, notice},
+	convert.ErrUnreachable: {syscall.ENETUNREACH, notice},
+}
+
 // sysRules are the errors of the disk below that mean the same above. All others are EIO: an EACCES on a content file is
 // no answer to who may read the file that it belongs to.
 var sysRules = map[syscall.Errno]rule{
@@ -84,12 +96,13 @@ var sysRules = map[syscall.Errno]rule{
 }
 
 // judge chooses the errno of an error and the level that it is logged at. The first of these that fits decides: the end of
-// the request's context, a kind of the cache, a kind of the service, an errno of the disk below; else EIO.
+// the request's context, a kind of the cache, of a conversion, of the service, an errno of the disk below; else EIO.
 func judge(err error) rule {
 	var (
 		ck  cache.Kind
 		re  *remote.Error
 		rk  remote.Kind
+		vk  convert.Kind
 		sys syscall.Errno
 	)
 	switch {
@@ -101,6 +114,10 @@ func judge(err error) rule {
 		return rule{syscall.ETIMEDOUT, notice}
 	case errors.As(err, &ck):
 		if r, ok := cacheRules[ck]; ok {
+			return r
+		}
+	case errors.As(err, &vk):
+		if r, ok := convertRules[vk]; ok {
 			return r
 		}
 	case errors.As(err, &re):

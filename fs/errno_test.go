@@ -15,6 +15,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"dropfs/cache"
+	"dropfs/convert"
 	"dropfs/remote"
 )
 
@@ -45,7 +46,7 @@ func kindsOf(t *testing.T, file string) []string {
 		}
 		return true
 	})
-	if len(out) < 10 {
+	if len(out) < 7 {
 		t.Fatalf("%s: %d kinds found", file, len(out))
 	}
 	return out
@@ -55,6 +56,11 @@ func TestF1ErrnoRulesAreTotal(t *testing.T) {
 	for _, k := range kindsOf(t, "../cache/errors.go") {
 		if _, ok := cacheRules[cache.Kind(k)]; !ok {
 			t.Errorf("cache kind %q has no errno", k)
+		}
+	}
+	for _, k := range kindsOf(t, "../convert/errors.go") {
+		if _, ok := convertRules[convert.Kind(k)]; !ok {
+			t.Errorf("conversion kind %q has no errno", k)
 		}
 	}
 	for _, k := range kindsOf(t, "../remote/errors.go") {
@@ -80,6 +86,8 @@ func TestF1Judge(t *testing.T) {
 		{"local disk", cache.ErrIO, syscall.EIO, loud},
 		{"service", &remote.Error{Kind: remote.ErrDenied, Op: "fetch"}, syscall.EACCES, notice},
 		{"service wrapped", fmt.Errorf("read: %w", &remote.Error{Kind: remote.ErrUnavailable}), syscall.ENETUNREACH, notice},
+		{"broken document", fmt.Errorf("pdf: %w: no xref", convert.ErrBroken), syscall.EIO, notice},
+		{"locked document", convert.ErrLocked, syscall.EACCES, notice},
 		{"bare service kind", remote.ErrCorrupt, syscall.EIO, warned},
 		{"interrupted", fmt.Errorf("fetch: %w", context.Canceled), syscall.EINTR, quiet},
 		{"interrupted fetch", &remote.Error{Kind: remote.ErrUnavailable, Err: context.Canceled}, syscall.EINTR, quiet},

@@ -24,10 +24,14 @@ var (
 	_ gofs.NodeRenamer   = (*node)(nil)
 )
 
-// Lookup finds a name. That there is none is kept by the kernel too (Options.NegativeTimeout).
+// Lookup finds a name. That there is none is kept by the kernel too (Options.NegativeTimeout), but of one that may become
+// a magic name: an answer that names a time of its own, however short, is not kept by go-fuse's rule.
 func (n *node) Lookup(ctx context.Context, name string, out *fuse.EntryOut) (*gofs.Inode, syscall.Errno) {
 	a, err := n.s.vfs.Lookup(ctx, n.ino(), name)
 	if err != nil {
+		if strings.Contains(name, "@") {
+			out.SetEntryTimeout(1)
+		}
 		return nil, n.s.fail("lookup", n, name, err)
 	}
 	fillEntry(out, &a)
@@ -122,6 +126,9 @@ func (n *node) OpendirHandle(ctx context.Context, _ uint32) (gofs.FileHandle, ui
 	d, err := n.s.vfs.OpenDir(ctx, n.ino())
 	if err != nil {
 		return nil, 0, n.s.fail("opendir", n, "", err)
+	}
+	if d.Volatile() {
+		return &dirHandle{n: n, d: d}, 0, 0
 	}
 	return &dirHandle{n: n, d: d}, fuse.FOPEN_CACHE_DIR | fuse.FOPEN_KEEP_CACHE, 0
 }

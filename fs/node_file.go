@@ -36,6 +36,9 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 	if err != nil {
 		return nil, 0, n.s.fail("open", n, "", err)
 	}
+	if h.Volatile() {
+		return &handle{n: n, h: h}, fuse.FOPEN_DIRECT_IO, 0
+	}
 	return &handle{n: n, h: h}, n.s.openReply(), 0
 }
 

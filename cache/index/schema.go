@@ -84,6 +84,9 @@ CREATE TABLE trash (
   at INTEGER NOT NULL, drop_ino INTEGER NOT NULL, asset TEXT NOT NULL, chg INTEGER NOT NULL
 );
 
+-- What conversions made: content of an inode without a name, found by its key.
+CREATE TABLE results (key TEXT PRIMARY KEY, ino INTEGER NOT NULL, about BLOB NOT NULL) WITHOUT ROWID;
+
 -- The attributes that the services cannot hold, merged from all replicas' sidecars.
 CREATE TABLE attrs (
   drop_ino INTEGER NOT NULL, key TEXT NOT NULL, rec BLOB NOT NULL, PRIMARY KEY (drop_ino, key)

@@ -109,7 +109,7 @@ func (a App) Root() *cobra.Command {
 		}
 	}
 	add("disk", a.mountCommand(), a.unmountCommand(), a.statusCommand(), a.syncCommand(), a.pinCommand(true), a.pinCommand(false),
-		a.shareCommand(), a.refreshCommand(), a.undeleteCommand())
+		a.shareCommand(), a.refreshCommand(), a.undeleteCommand(), a.convertCommand(), a.formatsCommand())
 	add("accounts", a.loginCommand(), a.logoutCommand(), a.accountsCommand(), a.dropCommand(), a.secretCommand())
 	add("hub", a.serveCommand(), a.keyCommand())
 	add("keep", a.cacheCommand(), a.doctorCommand(), a.completionCommand(), a.versionCommand())

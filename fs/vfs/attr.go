@@ -10,6 +10,9 @@ import (
 
 // GetAttr answers stat.
 func (f *FS) GetAttr(ctx context.Context, ino Ino) (Attr, error) {
+	if c := f.magics.get(ino); c != nil {
+		return f.conjuredAttr(ctx, c)
+	}
 	p, err := f.place(ino)
 	if err != nil {
 		return Attr{}, err
@@ -117,6 +120,9 @@ func (f *FS) KillPriv(ctx context.Context, ino Ino) error {
 // StatFS answers statfs: of the drop that ino is in, of all drops of an account at its root, and of all accounts at the
 // root of their list.
 func (f *FS) StatFS(ctx context.Context, ino Ino) (cache.StatFS, error) {
+	if c := f.magics.get(ino); c != nil {
+		return c.acc.r.StatFS(ctx, c.base)
+	}
 	p, err := f.place(ino)
 	if err != nil {
 		return cache.StatFS{}, err
@@ -139,6 +145,10 @@ func (f *FS) StatFS(ctx context.Context, ino Ino) (cache.StatFS, error) {
 
 // Forget tells that the front end holds ino no longer: one that has no name left may go.
 func (f *FS) Forget(ino Ino) {
+	if ino&magicBit != 0 {
+		f.magics.forget(ino)
+		return
+	}
 	if p, err := f.place(ino); err == nil && p.acc != nil {
 		p.acc.r.Forget(p.ino)
 	}

@@ -35,7 +35,9 @@ type Config struct {
 	ReadOnly bool
 	// Feed ties the file systems of one process together that show the same accounts; nil where there is only this one.
 	Feed *Feed
-	Log  *logrus.Entry // nil: discarded
+	// Convert makes magic names work; nil: there are none.
+	Convert *Conversions
+	Log     *logrus.Entry // nil: discarded
 }
 
 // FS is one tree. Its methods may be called at the same time.
@@ -47,6 +49,8 @@ type FS struct {
 	feed     *Feed
 	log      *logrus.Entry
 	made     time.Time
+	conv     *Conversions
+	magics   conjurer
 
 	refused refusals
 
@@ -75,6 +79,7 @@ func New(ctx context.Context, c Config) (*FS, error) {
 		readOnly: c.ReadOnly,
 		feed:     c.Feed,
 		log:      c.Log,
+		conv:     c.Convert,
 		made:     time.Now(),
 		handles:  make(map[*Handle]struct{}),
 	}

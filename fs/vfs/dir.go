@@ -29,10 +29,17 @@ type Dir struct {
 	batch []cache.DirEntry
 	end   bool
 	top   bool // of a drop
+
+	conjured bool       // behind a magic name: all is the listing
+	all      []DirEntry // whole
 }
 
 // OpenDir opens a directory.
 func (f *FS) OpenDir(ctx context.Context, ino Ino) (*Dir, error) {
+	if c := f.magics.get(ino); c != nil {
+		all, err := f.conjuredEntries(ctx, c)
+		return &Dir{f: f, conjured: true, all: all}, err
+	}
 	p, err := f.place(ino)
 	if err != nil {
 		return nil, err
@@ -54,6 +61,9 @@ func (d *Dir) Seek(cookie uint64) {
 
 // Next answers the next entry; ok is false at the end.
 func (d *Dir) Next(ctx context.Context) (e DirEntry, ok bool, err error) {
+	if d.conjured {
+		return d.nextConjured()
+	}
 	if d.p.acc == nil {
 		return d.nextAccount(ctx)
 	}
@@ -81,6 +91,20 @@ func (d *Dir) Next(ctx context.Context) (e DirEntry, ok bool, err error) {
 	}
 }
 
+// nextConjured is Next behind a magic name.
+func (d *Dir) nextConjured() (DirEntry, bool, error) {
+	for _, e := range d.all {
+		if e.Cookie > d.after {
+			d.after = e.Cookie
+			return e, true, nil
+		}
+	}
+	return DirEntry{}, false, nil
+}
+
+// Volatile tells that the listing must not be kept.
+func (d *Dir) Volatile() bool { return d.conjured }
+
 // nextAccount is Next of the list of accounts.
 func (d *Dir) nextAccount(ctx context.Context) (DirEntry, bool, error) {
 	i := 0
@@ -101,6 +125,9 @@ func (d *Dir) nextAccount(ctx context.Context) (DirEntry, bool, error) {
 
 // Parent tells the directory above ino; of the root itself, the root.
 func (f *FS) Parent(ctx context.Context, ino Ino) (Ino, error) {
+	if c := f.magics.get(ino); c != nil {
+		return c.up, nil
+	}
 	p, err := f.place(ino)
 	if err != nil {
 		return 0, err

@@ -13,7 +13,9 @@
 //	V4: a read-only file system calls no method of a replica that changes it.
 //	V5: each handle is released once, by Release or by Close of the file system.
 //	V6: a change made through one FS of a Feed is told to every other FS of it that shows the same account.
+//	V7: a magic name (FILE@STEP) means something only where no real entry has it; it takes no change; and nothing is
+//	    converted but by an open for reading, or by listing a directory that a step makes.
 //
-// Locks: FS.mu guards the open handles, Feed.mu the members; neither is held while a sink
-// is called, nor FS.mu while a replica is.
+// Locks: FS.mu guards the open handles, Feed.mu the members, conjurer.mu what is behind magic names; none is held while a
+// sink is called, nor while a replica or an engine is, but memberList.mu, which is there to wait for the first listing.
 package vfs

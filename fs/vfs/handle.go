@@ -15,12 +15,19 @@ const writing = cache.OpenWrite | cache.OpenAppend | cache.OpenTrunc
 type Handle struct {
 	f    *FS
 	p    place
-	h    *cache.Handle
+	h    *cache.Handle // nil: text is all of it
+	text []byte
 	gone atomic.Bool // released
 }
 
 // Open opens a file.
 func (f *FS) Open(ctx context.Context, ino Ino, flags cache.OpenFlags) (*Handle, error) {
+	if c := f.magics.get(ino); c != nil {
+		if flags&writing != 0 {
+			return nil, cache.ErrReadOnly
+		}
+		return f.openConjured(ctx, c)
+	}
 	p, err := f.place(ino)
 	if err != nil {
 		return nil, err
@@ -68,8 +75,9 @@ func (f *FS) TmpFile(ctx context.Context, parent Ino, mode uint32, flags cache.O
 	return f.keep(place{p.acc, a.Ino}, h), f.attr(p.acc, a), nil
 }
 
-func (f *FS) keep(p place, h *cache.Handle) *Handle {
-	x := &Handle{f: f, p: p, h: h}
+func (f *FS) keep(p place, h *cache.Handle) *Handle { return f.keepHandle(&Handle{f: f, p: p, h: h}) }
+
+func (f *FS) keepHandle(x *Handle) *Handle {
 	f.mu.Lock()
 	f.handles[x] = struct{}{}
 	f.mu.Unlock()
@@ -81,12 +89,18 @@ func (h *Handle) Ino() Ino { return h.f.global(h.p.acc, h.p.ino) }
 
 // Read reads at off; fewer bytes than asked for only at the end of the file, none and no error there.
 func (h *Handle) Read(ctx context.Context, b []byte, off int64) (int, error) {
+	if h.h == nil {
+		if off >= int64(len(h.text)) {
+			return 0, nil
+		}
+		return copy(b, h.text[off:]), nil
+	}
 	return h.h.Read(ctx, b, off)
 }
 
 // Write writes all of b at off, or fails having written the first n bytes.
 func (h *Handle) Write(ctx context.Context, b []byte, off int64) (n int, err error) {
-	if h.f.readOnly {
+	if h.f.readOnly || h.h == nil {
 		return 0, cache.ErrReadOnly
 	}
 	n, err = h.h.Write(ctx, b, off)
@@ -100,14 +114,27 @@ func (h *Handle) Write(ctx context.Context, b []byte, off int64) (n int, err err
 }
 
 // Flush is called at each close(2) of a descriptor, if at all.
-func (h *Handle) Flush(ctx context.Context) error { return h.h.Flush(ctx) }
+func (h *Handle) Flush(ctx context.Context) error {
+	if h.h == nil {
+		return nil
+	}
+	return h.h.Flush(ctx)
+}
 
 // Fsync returns when what was written survives a power loss; data: without attributes that reading does not need.
-func (h *Handle) Fsync(ctx context.Context, data bool) error { return h.h.Fsync(ctx, data) }
+func (h *Handle) Fsync(ctx context.Context, data bool) error {
+	if h.h == nil {
+		return nil
+	}
+	return h.h.Fsync(ctx, data)
+}
+
+// Volatile tells that what the handle reads may change with each open, so that no page of it may be kept.
+func (h *Handle) Volatile() bool { return h.h == nil }
 
 // Allocate is fallocate(2).
 func (h *Handle) Allocate(ctx context.Context, mode uint32, off, n int64) error {
-	if h.f.readOnly {
+	if h.f.readOnly || h.h == nil {
 		return cache.ErrReadOnly
 	}
 	if err := h.h.Allocate(ctx, mode, off, n); err != nil {
@@ -119,13 +146,16 @@ func (h *Handle) Allocate(ctx context.Context, mode uint32, off, n int64) error 
 
 // Seek finds the next data (whence 3) or hole (4) at or behind off.
 func (h *Handle) Seek(ctx context.Context, off int64, whence int) (int64, error) {
+	if h.h == nil {
+		return 0, cache.ErrUnsupported
+	}
 	return h.h.Seek(ctx, off, whence)
 }
 
 // CopyTo copies n bytes to another handle of the same account without their leaving the replica; cache.ErrCrossDrop to one
 // of another.
 func (h *Handle) CopyTo(ctx context.Context, off int64, dst *Handle, dstOff, n int64) (int64, error) {
-	if dst.p.acc != h.p.acc || dst.f != h.f {
+	if dst.p.acc != h.p.acc || dst.f != h.f || h.h == nil || dst.h == nil {
 		return 0, fmt.Errorf("copy: %w", cache.ErrCrossDrop)
 	}
 	if h.f.readOnly {
@@ -146,5 +176,8 @@ func (h *Handle) Release() error {
 	h.f.mu.Lock()
 	delete(h.f.handles, h)
 	h.f.mu.Unlock()
+	if h.h == nil {
+		return nil
+	}
 	return h.h.Release()
 }

@@ -32,6 +32,8 @@ const (
 type Attr struct {
 	Ino Ino
 	cache.Attr
+	// Volatile is set where the name may come to mean something else without anybody being told: it must not be kept.
+	Volatile bool
 }
 
 // IsDir tells whether it is a directory.
@@ -45,12 +47,16 @@ func (f *FS) global(acc *account, ino cache.Ino) Ino {
 	return Ino(acc.slot)<<slotShift | Ino(ino)
 }
 
-// place finds the account and inode behind a number. The list of accounts has none: its place has no account.
+// place finds the account and inode behind a number. The list of accounts has none: its place has no account. What is
+// behind a magic name has no place (V7).
 func (f *FS) place(ino Ino) (place, error) {
 	if ino == RootIno {
 		return f.root, nil
 	}
 	acc := f.bySlot[uint16(ino>>slotShift)]
+	if acc != nil && ino&magicBit != 0 {
+		return place{}, cache.ErrReadOnly // what is behind a magic name takes no change
+	}
 	if acc == nil {
 		return place{}, fmt.Errorf("inode %#x: %w", uint64(ino), cache.ErrStale)
 	}

@@ -36,6 +36,12 @@ func (f *FS) Rename(ctx context.Context, parent Ino, name string, newParent Ino,
 	if err := f.checkRootRename(ctx, from, name, to, newName); err != nil {
 		return err
 	}
+	switch {
+	case f.isMagic(ctx, from, name):
+		return fmt.Errorf("rename %q: a conversion is no file of the drop: %w", name, cache.ErrCrossDrop)
+	case f.isMagic(ctx, to, newName):
+		return fmt.Errorf("rename to %q: it is a conversion of another file: %w", newName, cache.ErrReadOnly)
+	}
 	if err := from.acc.r.Rename(ctx, from.ino, name, to.ino, newName, flags); err != nil {
 		return err
 	}

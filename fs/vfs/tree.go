@@ -2,6 +2,7 @@ package vfs
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"dropfs/cache"
@@ -9,9 +10,15 @@ import (
 
 // Lookup finds a name in a directory; cache.ErrNotExist when there is none.
 //
-// A name that is not there is where a magic name or a facet is recognised once there are such: the ordinary entry of the
-// same name goes before it.
+// A name that is not there may be a magic one: the ordinary entry of the same name goes before it.
 func (f *FS) Lookup(ctx context.Context, parent Ino, name string) (Attr, error) {
+	if c := f.magics.get(parent); c != nil {
+		child, err := f.conjureIn(ctx, c, name)
+		if err != nil {
+			return Attr{}, err
+		}
+		return f.conjuredAttr(ctx, child)
+	}
 	p, err := f.place(parent)
 	if err != nil {
 		return Attr{}, err
@@ -27,10 +34,26 @@ func (f *FS) Lookup(ctx context.Context, parent Ino, name string) (Attr, error) 
 		return Attr{}, orNotExist(err)
 	}
 	a, err := p.acc.r.Lookup(ctx, p.ino, name)
+	if errors.Is(err, cache.ErrNotExist) {
+		c, cerr := f.conjure(ctx, p, parent, name)
+		if cerr != nil {
+			return Attr{}, cerr
+		}
+		return f.conjuredAttr(ctx, c)
+	}
 	if err != nil {
 		return Attr{}, err
 	}
 	return f.attr(p.acc, a), nil
+}
+
+// isMagic tells whether a name of p that is no real entry is a magic one, which nothing can be made under.
+func (f *FS) isMagic(ctx context.Context, p place, name string) bool {
+	if _, _, err := f.lookMagic(ctx, p, 0, name); err != nil {
+		return false
+	}
+	_, err := p.acc.r.Lookup(ctx, p.ino, name)
+	return errors.Is(err, cache.ErrNotExist)
 }
 
 func orNotExist(err error) error {
@@ -74,6 +97,9 @@ func (f *FS) placeToMake(ctx context.Context, parent Ino, op, name string) (plac
 		return place{}, err
 	} else if hidden {
 		return place{}, f.refuse(op, name, "the name is kept for what dropfs itself stores in a drop")
+	}
+	if f.isMagic(ctx, p, name) {
+		return place{}, fmt.Errorf("%s %q: it is a conversion of another file: %w", op, name, cache.ErrReadOnly)
 	}
 	return p, nil
 }
@@ -178,6 +204,9 @@ func (f *FS) Link(ctx context.Context, ino, parent Ino, name string) (Attr, erro
 	if err != nil {
 		return Attr{}, err
 	}
+	if f.magics.get(ino) != nil {
+		return Attr{}, fmt.Errorf("link %q: a conversion is no file of the drop: %w", name, cache.ErrCrossDrop)
+	}
 	t, err := f.place(ino)
 	if err != nil {
 		return Attr{}, err
@@ -204,6 +233,9 @@ func (f *FS) Unlink(ctx context.Context, parent Ino, name string) error {
 		return orNotExist(err)
 	}
 	if err := p.acc.r.Unlink(ctx, p.ino, name); err != nil {
+		if errors.Is(err, cache.ErrNotExist) && f.isMagic(ctx, p, name) {
+			err = cache.ErrReadOnly
+		}
 		return err
 	}
 	f.entryChanged(p, name)

@@ -44,6 +44,9 @@ func (f *FS) GetXattr(ctx context.Context, ino Ino, name string) ([]byte, error)
 	if err := checkXattr(name); err != nil {
 		return nil, err
 	}
+	if c := f.magics.get(ino); c != nil {
+		return f.conjuredXattr(ctx, c, name)
+	}
 	p, err := f.place(ino)
 	if err != nil {
 		return nil, err
@@ -59,6 +62,27 @@ func (f *FS) GetXattr(ctx context.Context, ino Ino, name string) ([]byte, error)
 		return virtual(ctx, p, name)
 	}
 	return v, err
+}
+
+// conjuredXattr answers the attributes of what is behind a magic name: whether it is made, and why it cannot be.
+func (f *FS) conjuredXattr(ctx context.Context, c *conjured, name string) ([]byte, error) {
+	why := f.convertError(c)
+	switch {
+	case name == xattrError && why != nil:
+		return []byte(why.Error()), nil
+	case name == xattrState && why != nil:
+		return []byte(string(cache.StateFailed) + ": " + why.Error()), nil
+	case name == xattrState && c.key != "":
+		a, err := f.conjuredAttr(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		if a.Unsettled {
+			return []byte(cache.StateCold), nil
+		}
+		return []byte(cache.StateClean), nil
+	}
+	return nil, cache.ErrNoAttr
 }
 
 func virtual(ctx context.Context, p place, name string) ([]byte, error) {
@@ -158,6 +182,9 @@ func (f *FS) xattrPlace(ino Ino, op, name string) (place, error) {
 
 // ListXattr names the stored attributes, in order.
 func (f *FS) ListXattr(ctx context.Context, ino Ino) ([]string, error) {
+	if f.magics.get(ino) != nil {
+		return nil, nil
+	}
 	p, err := f.place(ino)
 	if err != nil || p.acc == nil {
 		return nil, err

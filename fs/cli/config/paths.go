@@ -35,6 +35,12 @@ func (e Env) DataDir() (string, error) {
 	return filepath.Join(dir, "dropfs"), err
 }
 
+// CacheDir holds what can be made again at any time: $XDG_CACHE_HOME/dropfs.
+func (e Env) CacheDir() (string, error) {
+	dir, err := e.base("XDG_CACHE_HOME", ".cache")
+	return filepath.Join(dir, "dropfs"), err
+}
+
 // RuntimeDir is where the control sockets are; "" where the system has no such place.
 func (e Env) RuntimeDir() string {
 	if dir := e.Get("XDG_RUNTIME_DIR"); filepath.IsAbs(dir) {

@@ -51,6 +51,7 @@ type Disk struct {
 	mounts   map[string]*mount // by mount point
 	closing  bool              // takes no more mounts
 	closed   bool              // takes no more calls
+	conv     *conversions      // made at the first mount
 	hub      *embedded
 	socket   *http.Server
 	http     string // address of the status page
@@ -234,9 +235,9 @@ func (d *Disk) Close() error {
 	hub, socket := d.hub, d.socket
 	d.mu.Unlock()
 	d.calls.Wait()
+	errs := []error{d.closeConversions()}
 	d.cancel()
 	d.group.Wait()
-	var errs []error
 	for _, a := range d.snapshot() {
 		if err := a.replica.Close(); err != nil {
 			errs = append(errs, fmt.Errorf("close account %s: %w", a.name, err))

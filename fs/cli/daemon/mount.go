@@ -67,7 +67,7 @@ func (d *Disk) Mount(ctx context.Context, r control.MountRequest) error {
 
 // attach makes the tree and mounts it.
 func (d *Disk) attach(ctx context.Context, m *mount, allowOther bool) error {
-	c := vfs.Config{Root: m.root, ReadOnly: m.ReadOnly, Feed: d.feed, Log: d.log}
+	c := vfs.Config{Root: m.root, ReadOnly: m.ReadOnly, Feed: d.feed, Convert: d.openConversions(), Log: d.log}
 	for _, a := range d.snapshot() {
 		for _, name := range m.accounts {
 			if a.name == name {

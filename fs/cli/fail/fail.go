@@ -14,6 +14,7 @@ import (
 	"strings"
 
 	"dropfs/cache"
+	"dropfs/convert"
 	"dropfs/remote"
 )
 
@@ -99,9 +100,10 @@ func CodeOf(err error) Code {
 		return Interrupted
 	case errors.Is(err, remote.ErrCredentials):
 		return Credentials
-	case errors.Is(err, remote.ErrUnavailable), errors.Is(err, cache.ErrOffline):
+	case errors.Is(err, remote.ErrUnavailable), errors.Is(err, cache.ErrOffline), errors.Is(err, convert.ErrUnreachable):
 		return Unreachable
-	case errors.Is(err, remote.ErrNotFound), errors.Is(err, cache.ErrNotExist), errors.Is(err, os.ErrNotExist):
+	case errors.Is(err, remote.ErrNotFound), errors.Is(err, cache.ErrNotExist), errors.Is(err, os.ErrNotExist),
+		errors.Is(err, convert.ErrUnsupported):
 		return NotFound
 	default:
 		return Failed
@@ -115,6 +117,8 @@ func hintOf(err error) string {
 		return "check the key: dropfs login NAME --url URL"
 	case errors.Is(err, remote.ErrPayment):
 		return "the key has no GB-months left for this: order a smaller or shorter drop, or add to the key"
+	case errors.Is(err, convert.ErrLocked):
+		return "keep its password with dropfs secret set NAME, and name it: @unlock,secret=NAME"
 	case errors.Is(err, remote.ErrProtocol):
 		return "check the URL of the account: it must be the base of the API"
 	default:

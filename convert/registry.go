@@ -1,0 +1,180 @@
+package convert
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"dropfs/convert/magic"
+)
+
+// Registry knows the engines of this machine. It does not change once it is made, but what its engines offer may.
+type Registry struct{ engines []Engine }
+
+// NewRegistry makes a registry. Of engines that can do the same equally well the first is taken.
+func NewRegistry(engines ...Engine) *Registry { return &Registry{engines: engines} }
+
+// Engines lists the engines, in order.
+func (r *Registry) Engines() []Engine { return slices.Clone(r.engines) }
+
+const (
+	maxLegs = 3   // of one step
+	maxLoss = 100 // a chain that loses so much is not made of what nobody asked for
+)
+
+// Leg is one edge of a plan.
+type Leg struct {
+	Engine Engine
+	Edge   Edge
+	Step   magic.Step // what the edge is asked to do
+	To     string     // extension of what it makes; "" a dirop
+}
+
+// Plan is how a step is done: the last leg does it, those before bring the source into a form that it takes.
+type Plan []Leg
+
+// presentations are the formats whose pages are called slides.
+var presentations = []string{"pptx", "odp", "ppt"}
+
+// Key names the engines and their versions, for the key of a result.
+func (p Plan) Key() string {
+	names := make([]string, len(p))
+	for i, l := range p {
+		names[i] = l.Engine.Name() + "/" + l.Engine.Version()
+	}
+	return strings.Join(names, "+")
+}
+
+// Plan finds the best way to do a step with sources of extension from: what loses least, then what costs least. many tells
+// that there are several sources. ErrUnsupported where there is none.
+func (r *Registry) Plan(step magic.Step, from string, many bool) (Plan, error) {
+	from = magic.Ext(from)
+	s := search{edges: r.edges(), step: step}
+	if step.Op == magic.Slides && slices.Contains(presentations, from) {
+		s.step.Op = magic.Pages
+	}
+	best, ok := s.best(from, many, maxLegs)
+	if !ok {
+		return nil, fmt.Errorf("%w: %s of %q", ErrUnsupported, step.Key(), from)
+	}
+	return best.legs, nil
+}
+
+type offer struct {
+	engine Engine
+	edge   Edge
+}
+
+func (r *Registry) edges() []offer {
+	var out []offer
+	for _, e := range r.engines {
+		for _, edge := range e.Edges() {
+			out = append(out, offer{e, edge})
+		}
+	}
+	return out
+}
+
+// search finds plans for one step.
+type search struct {
+	edges []offer
+	step  magic.Step
+}
+
+type route struct {
+	legs       Plan
+	loss, cost int
+}
+
+func (a route) betterThan(b route) bool {
+	return cmp.Or(cmp.Compare(a.loss, b.loss), cmp.Compare(a.cost, b.cost), cmp.Compare(len(a.legs), len(b.legs))) < 0
+}
+
+// best is the best route from an extension with at most legs legs. What keeps the format of its source has one leg: the
+// source's format is what was asked for.
+func (s search) best(from string, many bool, legs int) (best route, ok bool) {
+	take := func(r route) {
+		if !ok || r.betterThan(best) {
+			best, ok = r, true
+		}
+	}
+	for _, o := range s.edges {
+		if !takes(o.edge, from) || many && !o.edge.Many {
+			continue
+		}
+		if o.edge.Op == s.step.Op && honours(o.edge, s.step.Options) && (o.edge.To != "=" || legs == maxLegs) {
+			to := o.edge.To
+			if to == "=" {
+				to = from
+			}
+			if f := s.step.Options["format"]; f != "" && to != "" {
+				to = f
+			}
+			take(route{legs: Plan{{o.engine, o.edge, s.step, to}}, loss: o.edge.Loss, cost: o.edge.Cost})
+		}
+		if legs == 1 || many || o.edge.To == from || !isConversion(o.edge) || o.edge.Op == s.step.Op {
+			continue
+		}
+		rest, found := s.best(o.edge.To, false, legs-1)
+		if !found || o.edge.Loss+rest.loss >= maxLoss || visits(rest.legs, from) {
+			continue
+		}
+		first := Leg{o.engine, o.edge, magic.Step{Op: o.edge.Op}, o.edge.To}
+		take(route{legs: append(Plan{first}, rest.legs...), loss: o.edge.Loss + rest.loss, cost: o.edge.Cost + rest.cost})
+	}
+	return best, ok
+}
+
+// isConversion tells whether an edge may be a leg before the last: one file of a named format makes one of another.
+func isConversion(e Edge) bool {
+	return e.From != "*" && e.To != "" && e.To != "=" && magic.Step{Op: e.Op}.Kind() == magic.Format && e.Op == e.To
+}
+
+func visits(legs Plan, ext string) bool {
+	return slices.ContainsFunc(legs, func(l Leg) bool { return l.To == ext })
+}
+
+func takes(e Edge, ext string) bool { return e.From == ext || e.From == "*" }
+
+// honours is V1. Where a step is done is not the engine's business.
+func honours(e Edge, o magic.Options) bool {
+	for key := range o {
+		if key != "via" && !slices.Contains(e.Options, key) {
+			return false
+		}
+	}
+	return true
+}
+
+// Offer is one op that a format has.
+type Offer struct {
+	Op      string
+	To      string // extension of the result; "" a dirop
+	Options []string
+	Plan    Plan
+}
+
+// Offers lists what can be had of a format, one for each op, in order of names.
+func (r *Registry) Offers(from string) []Offer {
+	from = magic.Ext(from)
+	var ops []string
+	edges := r.edges()
+	for _, o := range edges {
+		ops = append(ops, o.edge.Op)
+	}
+	slices.Sort(ops)
+	var out []Offer
+	for _, op := range slices.Compact(ops) {
+		if op == from {
+			continue
+		}
+		best, ok := search{edges: edges, step: magic.Step{Op: op}}.best(from, false, maxLegs)
+		if !ok {
+			continue
+		}
+		last := best.legs[len(best.legs)-1]
+		out = append(out, Offer{Op: op, To: last.To, Options: slices.Clone(last.Edge.Options), Plan: best.legs})
+	}
+	return out
+}

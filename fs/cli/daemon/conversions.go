@@ -1,0 +1,85 @@
+package daemon
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strconv"
+
+	"golang.org/x/sys/unix"
+
+	"dropfs/convert"
+	"dropfs/fs/cli/config"
+	"dropfs/fs/cli/engines"
+	"dropfs/fs/vfs"
+)
+
+// conversions is what magic names need, made at the first mount.
+type conversions struct {
+	set    *engines.Set
+	broker *convert.Broker
+}
+
+// runsDir holds the directories in which conversions run, one for each daemon.
+const runsDir = ".runs"
+
+// openConversions makes what magic names need. Where that cannot be, the disk works without: the log says why.
+func (d *Disk) openConversions() *vfs.Conversions {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conv == nil {
+		dir := filepath.Join(d.cfg.StateDir, runsDir)
+		sweepRuns(dir)
+		set := engines.Open(engines.Config{CacheDir: d.cacheDir()})
+		broker, err := convert.NewBroker(convert.BrokerConfig{
+			Registry: set.Registry, Dir: filepath.Join(dir, strconv.Itoa(os.Getpid())), Log: d.log,
+		})
+		if err != nil {
+			d.log.WithError(err).Warn("no conversions on this disk")
+			return nil
+		}
+		d.conv = &conversions{set, broker}
+	}
+	return &vfs.Conversions{Broker: d.conv.broker, Secret: d.secret}
+}
+
+// cacheDir is where what can be made again is kept; "" where there is no such place.
+func (d *Disk) cacheDir() string {
+	dir, err := d.cfg.Env.CacheDir()
+	if err != nil {
+		return ""
+	}
+	return dir
+}
+
+// secret answers a password that a step names.
+func (d *Disk) secret(name string) (string, error) {
+	s, err := d.cfg.Keys.Get(config.KindSecret, name)
+	return s.Reveal(), err
+}
+
+// sweepRuns removes what daemons that are no more have left.
+func sweepRuns(dir string) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // there is nothing yet
+	}
+	for _, e := range entries {
+		pid, err := strconv.Atoi(e.Name())
+		if err == nil && pid != os.Getpid() && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
+			continue
+		}
+		_ = os.RemoveAll(filepath.Join(dir, e.Name())) // else the next start does
+	}
+}
+
+// closeConversions ends what runs.
+func (d *Disk) closeConversions() error {
+	d.mu.Lock()
+	c := d.conv
+	d.mu.Unlock()
+	if c == nil {
+		return nil
+	}
+	return errors.Join(c.broker.Close(), c.set.Close())
+}

@@ -1,0 +1,328 @@
+package vfs
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"dropfs/cache"
+	"dropfs/convert"
+	"dropfs/convert/magic"
+)
+
+// Conversions makes magic names work: FILE@STEP is FILE converted. Nothing of it runs but by an open for reading, or the
+// listing of a directory that a step makes.
+type Conversions struct {
+	Broker *convert.Broker
+	Secret func(name string) (string, error) // nil: there are none
+	Limits convert.Limits
+}
+
+// magicBit is set in the numbers of inodes that stand in no replica.
+const magicBit Ino = 1 << (slotShift - 1)
+
+// placeholder is the size that stat tells of a result that is not made yet: programs that stat first read on to the end.
+const placeholder = 4096
+
+// conjured is an inode behind a magic name: a file, or a directory of them.
+type conjured struct {
+	ino  Ino
+	acc  *account
+	base cache.Ino // what it is made of
+	up   Ino       // the directory in which it is found
+	req  convert.Request
+
+	key    convert.Key // of a file; "" a directory or a facet
+	facet  string      // of a facet
+	view   bool        // FILE@
+	prefix string      // in a dirop: the directory inside it, with a final slash; "" its top
+
+	members *memberList // of a dirop, shared by its directories
+}
+
+func (c *conjured) isDir() bool { return c.key == "" && c.facet == "" }
+
+// memberList is what a dirop holds, asked for once.
+type memberList struct {
+	mu   sync.Mutex
+	list []convert.Member // nil: not asked yet
+}
+
+// conjurer holds the inodes of magic names that a front end knows. Its zero value holds none.
+type conjurer struct {
+	mu    sync.Mutex
+	known map[Ino]*conjured // guarded by mu
+}
+
+// add enters an inode, or answers the one that is there.
+func (j *conjurer) add(c *conjured, what string) *conjured {
+	h := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(c.req.Version+"\x00"+string(c.key)+"\x00"+what+"\x00"), uint64(c.base)))
+	c.ino = Ino(c.acc.slot)<<slotShift | magicBit | Ino(binary.BigEndian.Uint64(h[:]))&(magicBit-1)
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if there := j.known[c.ino]; there != nil {
+		return there
+	}
+	if j.known == nil {
+		j.known = map[Ino]*conjured{}
+	}
+	j.known[c.ino] = c
+	return c
+}
+
+func (j *conjurer) get(ino Ino) *conjured {
+	if ino&magicBit == 0 || ino>>slotShift == 0 {
+		return nil
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.known[ino]
+}
+
+func (j *conjurer) forget(ino Ino) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	delete(j.known, ino)
+}
+
+// conjure finds what a magic name in directory p stands for, and enters it; cache.ErrNotExist where it is none. It reads
+// the index alone.
+func (f *FS) conjure(ctx context.Context, p place, parent Ino, name string) (*conjured, error) {
+	c, what, err := f.lookMagic(ctx, p, parent, name)
+	if err != nil {
+		return nil, err
+	}
+	return f.magics.add(c, what), nil
+}
+
+// lookMagic is conjure that enters nothing; what tells kinds apart that have one key.
+func (f *FS) lookMagic(ctx context.Context, p place, parent Ino, name string) (c *conjured, what string, err error) {
+	if f.conv == nil || p.acc == nil || p.atAccountRoot() {
+		return nil, "", cache.ErrNotExist
+	}
+	for _, cut := range magic.Cuts(name) {
+		if strings.HasPrefix(cut.Base, ".") || Classify(cut.Base) == cache.Local {
+			continue
+		}
+		a, err := p.acc.r.Lookup(ctx, p.ino, cut.Base)
+		if errors.Is(err, cache.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, "", err
+		}
+		if a.Mode&typeMask != typeReg {
+			return nil, "", cache.ErrNotExist
+		}
+		return f.lookMagicOf(ctx, p, parent, cut, a)
+	}
+	return nil, "", cache.ErrNotExist
+}
+
+// lookMagicOf is lookMagic of a base that is there: the rest must be magic for it.
+func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut, a cache.Attr) (c *conjured, what string, err error) {
+	ext := extOf(cut.Base)
+	path, err := magic.Parse(cut.Rest, ext)
+	if err != nil {
+		return nil, "", cache.ErrNotExist
+	}
+	version, err := p.acc.r.Version(ctx, a.Ino)
+	if err != nil {
+		return nil, "", err
+	}
+	c = &conjured{acc: p.acc, base: a.Ino, up: parent, req: convert.Request{
+		Version: version, Name: cut.Base, Ext: ext, Steps: path.Steps, Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: f.conv.Limits,
+		Fetch: fetch(p.acc.r, a.Ino, cut.Base),
+	}}
+	switch {
+	case path.View:
+		c.view = true
+		return c, "view", nil
+	case path.Facet == infoFacet:
+		c.facet = path.Facet
+		return c, "facet", nil
+	case path.Facet != "":
+		return nil, "", cache.ErrNotExist
+	}
+	key, _, err := f.conv.Broker.Plan(c.req)
+	if err != nil {
+		return nil, "", cache.ErrNotExist
+	}
+	if path.IsDir() {
+		c.members = &memberList{}
+		return c, "dir" + string(key), nil
+	}
+	c.key = key
+	return c, "file", nil
+}
+
+// extOf is the extension of a name, as magic.Ext; "" where it has none.
+func extOf(name string) string { return magic.Ext(strings.TrimPrefix(filepath.Ext(name), ".")) }
+
+// fetch brings the bytes of a file into a directory of a run.
+func fetch(r *cache.Replica, ino cache.Ino, name string) func(context.Context, string) ([]convert.Source, error) {
+	return func(ctx context.Context, dir string) ([]convert.Source, error) {
+		a, err := r.GetAttr(ctx, ino)
+		if err != nil {
+			return nil, err
+		}
+		ext := extOf(name)
+		path := filepath.Join(dir, "in."+ext)
+		if err := r.CopyOut(ctx, ino, path); err != nil {
+			return nil, err
+		}
+		return []convert.Source{{Path: path, Name: name, Ext: ext, Size: a.Size}}, nil
+	}
+}
+
+// resultStore keeps results in a replica.
+type resultStore struct{ r *cache.Replica }
+
+// Has implements convert.Store.
+func (s resultStore) Has(key convert.Key) bool {
+	_, _, ok, err := s.r.ResultAttr(string(key))
+	return ok && err == nil
+}
+
+// Open implements convert.Store.
+func (s resultStore) Open(ctx context.Context, key convert.Key, path string) (bool, error) {
+	return s.r.CopyResult(ctx, string(key), path)
+}
+
+// Keep implements convert.Store.
+func (s resultStore) Keep(ctx context.Context, key convert.Key, path string, made convert.Made) error {
+	about, err := json.Marshal(made)
+	if err != nil {
+		return err
+	}
+	return s.r.KeepResult(ctx, string(key), path, made.At, about)
+}
+
+// conjuredAttr is what stat tells: of a result that is there its size, of one that is not a placeholder that must not be
+// kept.
+func (f *FS) conjuredAttr(ctx context.Context, c *conjured) (Attr, error) {
+	src, err := c.acc.r.GetAttr(ctx, c.base)
+	if err != nil {
+		return Attr{}, err
+	}
+	a := Attr{Ino: c.ino, Volatile: true}
+	a.UID, a.GID, a.Nlink = src.UID, src.GID, 1
+	a.Atime, a.Mtime, a.Ctime, a.Btime = src.Mtime, src.Mtime, src.Ctime, src.Btime
+	readable := src.Mode & 0o444 // who may not read the source may not read what is made of it
+	switch {
+	case c.isDir():
+		a.Mode, a.Nlink, a.Unsettled = typeDir|readable|readable>>2, 2, true
+		return a, nil
+	case c.facet != "":
+		text, err := f.facetText(ctx, c)
+		a.Mode, a.Size, a.Unsettled = typeReg|readable, int64(len(text)), true
+		return a, err
+	}
+	a.Mode, a.Size, a.Unsettled = typeReg|readable, placeholder, true
+	made, _, ok, err := c.acc.r.ResultAttr(string(c.key))
+	if err != nil {
+		return Attr{}, err
+	}
+	if ok {
+		a.Size, a.Blocks, a.Unsettled = made.Size, made.Blocks, false
+	}
+	return a, nil
+}
+
+// openConjured opens a result, making it where it is not there. ctx bounds the waiting alone.
+func (f *FS) openConjured(ctx context.Context, c *conjured) (*Handle, error) {
+	if c.isDir() {
+		return nil, cache.ErrIsDir
+	}
+	if c.facet != "" {
+		text, err := f.facetText(ctx, c)
+		if err != nil {
+			return nil, err
+		}
+		return f.keepHandle(&Handle{f: f, p: place{c.acc, c.base}, text: text}), nil
+	}
+	for range openTries {
+		if _, err := f.conv.Broker.Do(ctx, c.req); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.req.Name, err)
+		}
+		h, ok, err := c.acc.r.OpenResult(string(c.key))
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			return f.keepHandle(&Handle{f: f, p: place{c.acc, h.Ino()}, h: h}), nil
+		}
+	}
+	return nil, fmt.Errorf("%s: the cache has no room to keep a result: %w", c.req.Name, cache.ErrNoSpace)
+}
+
+// openTries is how often a result is made again that was evicted before it was opened.
+const openTries = 3
+
+// convertError answers why a result cannot be had, as far as that is known.
+func (f *FS) convertError(c *conjured) error {
+	if c.key == "" {
+		return nil
+	}
+	return f.conv.Broker.Failure(c.key)
+}
+
+const infoFacet = "info.json"
+
+// fileFacts is what FILE@info.json tells.
+type fileFacts struct {
+	Name    string         `json:"name"`
+	Size    int64          `json:"size"`
+	Mtime   time.Time      `json:"mtime"`
+	Version string         `json:"version"`
+	State   string         `json:"state"`
+	ID      string         `json:"id,omitempty"`
+	MD5     string         `json:"md5,omitempty"`
+	Type    string         `json:"type,omitempty"`
+	Expires *time.Time     `json:"expires,omitempty"`
+	Error   string         `json:"error,omitempty"`
+	Offers  []string       `json:"offers"`           // what it can be converted into
+	Failed  map[string]any `json:"failed,omitempty"` // conversions that were refused, and why
+}
+
+// facetText makes the text of a facet. It asks nobody.
+func (f *FS) facetText(ctx context.Context, c *conjured) ([]byte, error) {
+	a, err := c.acc.r.GetAttr(ctx, c.base)
+	if err != nil {
+		return nil, err
+	}
+	info, err := c.acc.r.Info(ctx, c.base)
+	if err != nil {
+		return nil, err
+	}
+	facts := fileFacts{
+		Name: c.req.Name, Size: a.Size, Mtime: a.Mtime.UTC(), Version: c.req.Version, State: stateText(info),
+		ID: string(info.Asset.ID), MD5: info.Asset.MD5, Type: info.Asset.Type, Error: info.Err, Offers: []string{},
+	}
+	if !info.Drop.Expires.IsZero() {
+		t := info.Drop.Expires.UTC()
+		facts.Expires = &t
+	}
+	for _, o := range f.conv.Broker.Registry().Offers(c.req.Ext) {
+		facts.Offers = append(facts.Offers, o.Op)
+		r := c.req
+		r.Steps = []magic.Step{{Op: o.Op}}
+		if key, _, err := f.conv.Broker.Plan(r); err == nil {
+			if why := f.conv.Broker.Failure(key); why != nil {
+				if facts.Failed == nil {
+					facts.Failed = map[string]any{}
+				}
+				facts.Failed[o.Op] = why.Error()
+			}
+		}
+	}
+	text, err := json.MarshalIndent(facts, "", "  ")
+	return append(text, '\n'), err
+}

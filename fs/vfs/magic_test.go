@@ -1,0 +1,275 @@
+package vfs
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+
+	"dropfs/cache"
+	"dropfs/convert"
+	"dropfs/convert/magic"
+)
+
+// shouter is an engine of this test's own: it writes texts in capitals, and counts how often it is asked.
+type shouter struct{ runs, lists atomic.Int64 }
+
+func (*shouter) Name() string    { return "shouter" }
+func (*shouter) Version() string { return "1" }
+
+func (*shouter) Edges() []convert.Edge {
+	return []convert.Edge{
+		{Op: "md", From: "txt", To: "md", Options: []string{"lang"}},
+		{Op: "html", From: "md", To: "html"},
+		{Op: "pages", From: "txt", Options: []string{"format"}},
+	}
+}
+
+func (s *shouter) Run(_ context.Context, job convert.Job) error {
+	s.runs.Add(1)
+	b, err := os.ReadFile(job.Sources[0].Path)
+	if err != nil {
+		return err
+	}
+	if strings.Contains(string(b), "broken") {
+		return fmt.Errorf("%w: it says so itself", convert.ErrBroken)
+	}
+	return os.WriteFile(job.Out, []byte(strings.ToUpper(string(b))+job.Step.Key()), 0o600)
+}
+
+func (s *shouter) List(_ context.Context, job convert.Job) ([]convert.Member, error) {
+	s.lists.Add(1)
+	stem := strings.TrimSuffix(job.Sources[0].Name, filepath.Ext(job.Sources[0].Name))
+	var out []convert.Member
+	for i := range 3 {
+		step := magic.Step{Op: "md", Options: magic.Options{"lang": fmt.Sprint(i + 1)}}
+		out = append(out, convert.Member{Name: fmt.Sprintf("%s-%03d.md", stem, i+1), Step: step, Size: -1})
+	}
+	return append(out, convert.Member{Name: "deep/er/x.md", Step: magic.Step{Op: "md"}}, convert.Member{Name: "../evil"}), nil
+}
+
+// newMagic is a file system of one drop on which magic names work.
+func newMagic(t *testing.T) (*FS, *shouter, *cache.Replica) {
+	t.Helper()
+	e := &shouter{}
+	b, err := convert.NewBroker(convert.BrokerConfig{Registry: convert.NewRegistry(e), Dir: filepath.Join(t.TempDir(), "runs")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	r := newReplica(t, "acc")
+	return newFS(t, Config{
+		Accounts: []Account{{Name: "acc", Replica: r}}, Root: Root{Account: "acc", Drop: "home"}, Convert: &Conversions{Broker: b},
+	}), e, r
+}
+
+func readAll(t *testing.T, f *FS, ino Ino) string {
+	t.Helper()
+	h, err := f.Open(t.Context(), ino, cache.OpenRead)
+	if err != nil {
+		t.Fatal(err)
+	}
+	buf := make([]byte, 1<<16)
+	n, err := h.Read(t.Context(), buf, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Release(); err != nil {
+		t.Fatal(err)
+	}
+	return string(buf[:n])
+}
+
+func TestV7ReadingConverts(t *testing.T) {
+	f, e, _ := newMagic(t)
+	makeFile(t, f, RootIno, "a.txt", "some text")
+	before := lookup(t, f, "a.txt@md")
+	if before.Size != placeholder || !before.Unsettled || !before.Volatile || before.Mode != typeReg|0o444 || before.Blocks != 0 {
+		t.Errorf("before it is made: %+v", before)
+	}
+	if e.runs.Load() != 0 {
+		t.Error("looking converts")
+	}
+	if got := readAll(t, f, before.Ino); got != "SOME TEXT@md" {
+		t.Errorf("read %q", got)
+	}
+	after := lookup(t, f, "a.txt@md")
+	if after.Ino != before.Ino || after.Size != 12 || after.Unsettled {
+		t.Errorf("after it is made: %+v, was %d", after, before.Ino)
+	}
+	if got := readAll(t, f, lookup(t, f, "a.txt@md.md").Ino); got != "SOME TEXT@md" || e.runs.Load() != 1 {
+		t.Errorf("another spelling: %q, %d runs", got, e.runs.Load())
+	}
+	if got := readAll(t, f, lookup(t, f, "a.txt@md@html").Ino); got != "SOME TEXT@MD@html" || e.runs.Load() != 2 {
+		t.Errorf("chain: %q, %d runs", got, e.runs.Load())
+	}
+	// A new version of the source is another result.
+	h, err := f.Open(t.Context(), lookup(t, f, "a.txt").Ino, cache.OpenWrite|cache.OpenTrunc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := h.Write(t.Context(), []byte("new"), 0); err != nil {
+		t.Fatal(err)
+	}
+	if err := h.Release(); err != nil {
+		t.Fatal(err)
+	}
+	if got := readAll(t, f, lookup(t, f, "a.txt@md").Ino); got != "NEW@md" {
+		t.Errorf("of the new version: %q", got)
+	}
+}
+
+func TestV7Resolving(t *testing.T) {
+	f, e, _ := newMagic(t)
+	dir, err := f.Mkdir(t.Context(), RootIno, "d", 0o755, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// The first is made while it means nothing yet.
+	for _, name := range []string{"a.txt@html", "a.txt", "x@y.txt", ".hidden.txt", "._junk.txt", "b.exe"} {
+		makeFile(t, f, RootIno, name, "text")
+	}
+	makeFile(t, f, dir.Ino, "in.txt", "text")
+	if a := lookup(t, f, "a.txt@html"); a.Volatile || a.Size != 4 {
+		t.Errorf("a real entry gives way: %+v", a)
+	}
+	for _, name := range []string{"a.txt@md", "a.txt@.md", "x@y.txt@md", "d/in.txt@md", "a.txt@", "a.txt@pages", "a.txt@info.json"} {
+		lookup(t, f, name)
+	}
+	for _, name := range []string{
+		"a.txt@png", "a.txt@nosuch", "a.txt@md,dpi=96", "a.txt@md.html", "b.txt@md", "b.exe@md", "d@zip", ".hidden.txt@md", "._junk.txt@md",
+		"a.txt@md@md@md@md@md", "a.txt@link", "@md", "a.txt@@", "a@md",
+	} {
+		if _, err := f.Lookup(t.Context(), RootIno, name); !errors.Is(err, cache.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := list(t, f, RootIno); slices.ContainsFunc(got, func(n string) bool { return strings.HasSuffix(n, "@md") }) {
+		t.Errorf("listed %q", got)
+	}
+	if e.runs.Load()+e.lists.Load() != 0 {
+		t.Error("something was converted")
+	}
+}
+
+func TestV7TakesNoChange(t *testing.T) {
+	f, e, _ := newMagic(t)
+	makeFile(t, f, RootIno, "a.txt", "text")
+	makeFile(t, f, RootIno, "b", "text")
+	m := lookup(t, f, "a.txt@md")
+	ctx := t.Context()
+	_, _, err := f.Create(ctx, RootIno, "a.txt@md", 0o644, cache.OpenWrite, me)
+	wantErr(t, "create", err, cache.ErrReadOnly)
+	_, err = f.Mkdir(ctx, RootIno, "a.txt@md", 0o755, me)
+	wantErr(t, "mkdir", err, cache.ErrReadOnly)
+	_, err = f.Symlink(ctx, RootIno, "a.txt@md", "x", me)
+	wantErr(t, "symlink", err, cache.ErrReadOnly)
+	_, err = f.Open(ctx, m.Ino, cache.OpenRead|cache.OpenWrite)
+	wantErr(t, "open for writing", err, cache.ErrReadOnly)
+	size := int64(0)
+	_, err = f.SetAttr(ctx, m.Ino, cache.SetAttr{Size: &size})
+	wantErr(t, "truncate", err, cache.ErrReadOnly)
+	wantErr(t, "unlink", f.Unlink(ctx, RootIno, "a.txt@md"), cache.ErrReadOnly)
+	wantErr(t, "rename onto", f.Rename(ctx, RootIno, "b", RootIno, "a.txt@md", 0), cache.ErrReadOnly)
+	wantErr(t, "rename from", f.Rename(ctx, RootIno, "a.txt@md", RootIno, "c", 0), cache.ErrCrossDrop)
+	_, err = f.Link(ctx, m.Ino, RootIno, "c")
+	wantErr(t, "link from", err, cache.ErrCrossDrop)
+	view := lookup(t, f, "a.txt@")
+	_, _, err = f.Create(ctx, view.Ino, "x", 0o644, cache.OpenWrite, me)
+	wantErr(t, "create in a view", err, cache.ErrReadOnly)
+	wantErr(t, "setxattr", f.SetXattr(ctx, m.Ino, "user.x", nil, 0), cache.ErrReadOnly)
+	makeFile(t, f, RootIno, "icon@2x.png", "an ordinary name")
+	makeFile(t, f, RootIno, "a.txt@example.com", "another")
+	if e.runs.Load() != 0 {
+		t.Error("something was converted")
+	}
+}
+
+func TestV7Directories(t *testing.T) {
+	f, e, _ := newMagic(t)
+	makeFile(t, f, RootIno, "a.txt", "text")
+	if got := list(t, f, lookup(t, f, "a.txt@").Ino); !slices.Equal(got, []string{"a.html", "a.md", "info.json", "pages"}) {
+		t.Errorf("view lists %q", got)
+	}
+	if e.runs.Load()+e.lists.Load() != 0 {
+		t.Error("listing a view does something")
+	}
+	if got := readAll(t, f, lookup(t, f, "a.txt@/a.html").Ino); got != "TEXT@MD@html" {
+		t.Errorf("in the view: %q", got)
+	}
+	runs := e.runs.Load()
+	pages := lookup(t, f, "a.txt@pages")
+	if !pages.IsDir() || pages.Mode&0o777 != 0o555 {
+		t.Errorf("pages: %+v", pages)
+	}
+	for range 2 {
+		if got := list(t, f, pages.Ino); !slices.Equal(got, []string{"a-001.md", "a-002.md", "a-003.md", "deep"}) {
+			t.Errorf("pages lists %q", got)
+		}
+	}
+	if e.runs.Load() != runs || e.lists.Load() != 1 {
+		t.Errorf("listing pages: %d runs, %d lists", e.runs.Load()-runs, e.lists.Load())
+	}
+	if got := readAll(t, f, lookup(t, f, "a.txt@pages/a-002.md").Ino); got != "TEXT@md,lang=2" {
+		t.Errorf("page 2: %q", got)
+	}
+	if got := readAll(t, f, lookup(t, f, "a.txt@pages/deep/er/x.md").Ino); got != "TEXT@md" {
+		t.Errorf("in a directory of it: %q", got)
+	}
+	if up, err := f.Parent(t.Context(), lookup(t, f, "a.txt@pages/deep/er").Ino); err != nil || up != lookup(t, f, "a.txt@pages/deep").Ino {
+		t.Errorf("up is %d, %v", up, err)
+	}
+	for _, name := range []string{"a-004.md", "evil", ".."} {
+		if _, err := f.Lookup(t.Context(), pages.Ino, name); !errors.Is(err, cache.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestV7Failure(t *testing.T) {
+	f, e, _ := newMagic(t)
+	makeFile(t, f, RootIno, "a.txt", "broken")
+	m := lookup(t, f, "a.txt@md")
+	for range 3 {
+		_, err := f.Open(t.Context(), m.Ino, cache.OpenRead)
+		wantErr(t, "open", err, convert.ErrBroken)
+	}
+	if e.runs.Load() != 1 {
+		t.Errorf("tried %d times", e.runs.Load())
+	}
+	if v, err := f.GetXattr(t.Context(), m.Ino, xattrError); err != nil || !strings.Contains(string(v), "it says so itself") {
+		t.Errorf("%s is %q, %v", xattrError, v, err)
+	}
+	var facts fileFacts
+	if err := json.Unmarshal([]byte(readAll(t, f, lookup(t, f, "a.txt@info.json").Ino)), &facts); err != nil {
+		t.Fatal(err)
+	}
+	if why, ok := facts.Failed["md"].(string); !ok || !strings.Contains(why, "it says so itself") || facts.Size != 6 || facts.Name != "a.txt" {
+		t.Errorf("info.json tells %+v", facts)
+	}
+}
+
+func TestV7SecretsOfTheSourceStay(t *testing.T) {
+	f, _, _ := newMagic(t)
+	a := makeFile(t, f, RootIno, "a.txt", "text")
+	mode := uint32(0o600)
+	if _, err := f.SetAttr(t.Context(), a.Ino, cache.SetAttr{Mode: &mode}); err != nil {
+		t.Fatal(err)
+	}
+	if m := lookup(t, f, "a.txt@md"); m.Mode != typeReg|0o400 || m.UID != a.UID {
+		t.Errorf("a result has mode %o of %d", m.Mode, m.UID)
+	}
+	if m := lookup(t, f, "a.txt@"); m.Mode != typeDir|0o500 {
+		t.Errorf("a view has mode %o", m.Mode)
+	}
+}
