@@ -80,7 +80,8 @@ type Broker struct {
 	runs    map[Key]*run // guarded by mu
 	closed  bool         // guarded by mu
 	failed  *lru.Cache[Key, failure]
-	counter int // guarded by mu: of scratch directories
+	counter int    // guarded by mu: of scratch directories
+	counts  Counts // guarded by mu
 }
 
 type failure struct {
@@ -264,6 +265,7 @@ func (b *Broker) beginLocked(r Request, stages []stage, i int) *run {
 	x := &run{name: r.Name + s.step.Key(), since: b.cfg.Now(), cancel: cancel, done: make(chan struct{})}
 	b.runs[s.key] = x
 	b.counter++
+	b.counts.Runs++
 	dir := filepath.Join(b.cfg.Dir, fmt.Sprint(b.counter))
 	b.wg.Go(func() {
 		defer cancel()
@@ -290,6 +292,7 @@ func (b *Broker) finish(key Key, x *run, err error, ended bool) {
 		b.failed.Remove(key)
 		return
 	}
+	b.counts.Failed++
 	f := failure{err: err}
 	if k := KindOf(err); k.Transient() || !errors.As(err, new(Kind)) {
 		f.until = b.cfg.Now().Add(b.cfg.Forget)
@@ -375,6 +378,7 @@ func (b *Broker) List(ctx context.Context, r Request) ([]Member, error) {
 	}
 	b.mu.Lock()
 	b.counter++
+	b.counts.Lists++
 	dir := filepath.Join(b.cfg.Dir, fmt.Sprint(b.counter))
 	b.mu.Unlock()
 	defer func() { _ = os.RemoveAll(dir) }()
@@ -407,6 +411,16 @@ func (b *Broker) Member(r Request, m Member) (Request, error) {
 	}
 	r.Steps, r.Part = append(steps, m.Step), m.Part
 	return r, nil
+}
+
+// Counts tells what a broker did since it was made.
+type Counts struct{ Runs, Lists, Failed int64 }
+
+// Counts answers how often something was converted, listed, and could not be converted.
+func (b *Broker) Counts() Counts {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.counts
 }
 
 // Running is a conversion under way.

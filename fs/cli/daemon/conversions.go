@@ -73,6 +73,17 @@ func sweepRuns(dir string) {
 	}
 }
 
+// conversionCounts tells what was converted, and how much is under way.
+func (d *Disk) conversionCounts() (convert.Counts, int) {
+	d.mu.Lock()
+	c := d.conv
+	d.mu.Unlock()
+	if c == nil {
+		return convert.Counts{}, 0
+	}
+	return c.broker.Counts(), len(c.broker.Status())
+}
+
 // closeConversions ends what runs.
 func (d *Disk) closeConversions() error {
 	d.mu.Lock()

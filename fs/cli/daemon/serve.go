@@ -148,6 +148,11 @@ func (d *Disk) metrics(w http.ResponseWriter, r *http.Request) {
 		_ = own.Register(g) // names and labels are ours: they do not clash
 	}
 	gather := prometheus.Gatherers{own}
+	n, under := d.conversionCounts()
+	gauge("conversions", "files converted", nil, float64(n.Runs))
+	gauge("conversion_listings", "directories of conversions listed", nil, float64(n.Lists))
+	gauge("conversions_failed", "conversions that could not be done", nil, float64(n.Failed))
+	gauge("conversions_running", "conversions under way", nil, float64(under))
 	for _, a := range d.snapshot() {
 		st := a.replica.Status()
 		l := prometheus.Labels{"account": a.name}
