@@ -23,13 +23,12 @@ func (r *Replica) Version(ctx context.Context, ino Ino) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	chg := int64(0)
-	err = r.read(func(t *txn) error {
-		n, err := t.node(ino)
-		chg = n.Chg
+	var n index.Node
+	err = r.read(func(t *txn) (err error) {
+		n, err = t.node(ino)
 		return err
 	})
-	return fmt.Sprintf("%d.%d.%d.%d", ino, chg, a.Size, a.Mtime.UnixNano()), err
+	return version(n, a), err
 }
 
 // CopyOut writes the bytes of a file to a new file at path, fetching what is not here.

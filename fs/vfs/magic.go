@@ -38,6 +38,7 @@ type conjured struct {
 	base cache.Ino // what it is made of
 	up   Ino       // the directory in which it is found
 	req  convert.Request
+	hide uint32 // permission bits that not all sources have
 
 	key    convert.Key // of a file; "" a directory or a facet
 	facet  string      // of a facet
@@ -61,17 +62,17 @@ type conjurer struct {
 	known map[Ino]*conjured // guarded by mu
 }
 
-// add enters an inode, or answers the one that is there.
+// add enters an inode in the place of the one that is there, if any: what it is found by may have changed, not what it is.
 func (j *conjurer) add(c *conjured, what string) *conjured {
 	h := sha256.Sum256(binary.BigEndian.AppendUint64([]byte(c.req.Version+"\x00"+string(c.key)+"\x00"+what+"\x00"), uint64(c.base)))
 	c.ino = Ino(c.acc.slot)<<slotShift | magicBit | Ino(binary.BigEndian.Uint64(h[:]))&(magicBit-1)
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if there := j.known[c.ino]; there != nil {
-		return there
-	}
 	if j.known == nil {
 		j.known = map[Ino]*conjured{}
+	}
+	if there := j.known[c.ino]; there != nil && c.members != nil {
+		c.members = there.members // asked for once
 	}
 	j.known[c.ino] = c
 	return c
@@ -118,10 +119,13 @@ func (f *FS) lookMagic(ctx context.Context, p place, parent Ino, name string) (c
 		if err != nil {
 			return nil, "", err
 		}
-		if a.Mode&typeMask != typeReg {
-			return nil, "", cache.ErrNotExist
+		switch a.Mode & typeMask {
+		case typeReg:
+			return f.lookMagicOf(ctx, p, parent, cut, a)
+		case typeDir:
+			return f.lookMagicDir(ctx, p, parent, cut, a)
 		}
-		return f.lookMagicOf(ctx, p, parent, cut, a)
+		return nil, "", cache.ErrNotExist
 	}
 	return nil, "", cache.ErrNotExist
 }
@@ -166,22 +170,6 @@ func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut
 // extOf is the extension of a name, as magic.Ext; "" where it has none.
 func extOf(name string) string { return magic.Ext(strings.TrimPrefix(filepath.Ext(name), ".")) }
 
-// fetch brings the bytes of a file into a directory of a run.
-func fetch(r *cache.Replica, ino cache.Ino, name string) func(context.Context, string) ([]convert.Source, error) {
-	return func(ctx context.Context, dir string) ([]convert.Source, error) {
-		a, err := r.GetAttr(ctx, ino)
-		if err != nil {
-			return nil, err
-		}
-		ext := extOf(name)
-		path := filepath.Join(dir, "in."+ext)
-		if err := r.CopyOut(ctx, ino, path); err != nil {
-			return nil, err
-		}
-		return []convert.Source{{Path: path, Name: name, Ext: ext, Size: a.Size}}, nil
-	}
-}
-
 // resultStore keeps results in a replica.
 type resultStore struct{ r *cache.Replica }
 
@@ -215,7 +203,7 @@ func (f *FS) conjuredAttr(ctx context.Context, c *conjured) (Attr, error) {
 	a := Attr{Ino: c.ino, Volatile: true}
 	a.UID, a.GID, a.Nlink = src.UID, src.GID, 1
 	a.Atime, a.Mtime, a.Ctime, a.Btime = src.Mtime, src.Mtime, src.Ctime, src.Btime
-	readable := src.Mode & 0o444 // who may not read the source may not read what is made of it
+	readable := src.Mode & 0o444 &^ c.hide // who may not read the source may not read what is made of it
 	switch {
 	case c.isDir():
 		a.Mode, a.Nlink, a.Unsettled = typeDir|readable|readable>>2, 2, true

@@ -28,14 +28,23 @@ func (*shouter) Edges() []convert.Edge {
 		{Op: "md", From: "txt", To: "md", Options: []string{"lang"}},
 		{Op: "html", From: "md", To: "html"},
 		{Op: "pages", From: "txt", Options: []string{"format"}},
+		{Op: "zip", From: "*", To: "zip", Many: true},
+		{Op: "merge", From: "txt", To: "pdf", Many: true},
 	}
 }
 
 func (s *shouter) Run(_ context.Context, job convert.Job) error {
 	s.runs.Add(1)
-	b, err := os.ReadFile(job.Sources[0].Path)
-	if err != nil {
-		return err
+	var b []byte
+	for _, src := range job.Sources {
+		text, err := os.ReadFile(src.Path)
+		if err != nil {
+			return err
+		}
+		if job.Edge.Many {
+			b = fmt.Appendf(b, "%s:", src.Name)
+		}
+		b = append(b, text...)
 	}
 	if strings.Contains(string(b), "broken") {
 		return fmt.Errorf("%w: it says so itself", convert.ErrBroken)
@@ -147,7 +156,7 @@ func TestV7Resolving(t *testing.T) {
 		lookup(t, f, name)
 	}
 	for _, name := range []string{
-		"a.txt@png", "a.txt@nosuch", "a.txt@md,dpi=96", "a.txt@md.html", "b.txt@md", "b.exe@md", "d@zip", ".hidden.txt@md", "._junk.txt@md",
+		"a.txt@png", "a.txt@nosuch", "a.txt@md,dpi=96", "a.txt@md.html", "b.txt@md", "b.exe@md", "d@md", "d@", "nosuch@zip", ".hidden.txt@md", "._junk.txt@md",
 		"a.txt@md@md@md@md@md", "a.txt@link", "@md", "a.txt@@", "a@md",
 	} {
 		if _, err := f.Lookup(t.Context(), RootIno, name); !errors.Is(err, cache.ErrNotExist) {
@@ -233,6 +242,64 @@ func TestV7Directories(t *testing.T) {
 		if _, err := f.Lookup(t.Context(), pages.Ino, name); !errors.Is(err, cache.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
 		}
+	}
+}
+
+func TestV7DirectoriesAsSources(t *testing.T) {
+	f, e, _ := newMagic(t)
+	dir, err := f.Mkdir(t.Context(), RootIno, "album", 0o755, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sub, err := f.Mkdir(t.Context(), dir.Ino, "sub", 0o755, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{"10.txt", "9.txt", "x.jpg", "._junk"} {
+		makeFile(t, f, dir.Ino, name, name[:1])
+	}
+	makeFile(t, f, sub.Ino, "deep.txt", "d")
+	if _, err := f.Symlink(t.Context(), dir.Ino, "link.txt", "9.txt", me); err != nil {
+		t.Fatal(err)
+	}
+	for name, want := range map[string]string{
+		"album@zip":                  "9.TXT:910.TXT:1SUB/DEEP.TXT:DX.JPG:X@zip",
+		"album@zip,glob=*%2Ejpg.zip": "X.JPG:X@zip",
+		"album@merge,glob=*%2Etxt":   "9.TXT:910.TXT:1@merge",
+	} {
+		if got := readAll(t, f, lookup(t, f, name).Ino); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	runs := e.runs.Load()
+	readAll(t, f, lookup(t, f, "album@zip").Ino)
+	if e.runs.Load() != runs {
+		t.Error("made twice")
+	}
+	makeFile(t, f, sub.Ino, "more.txt", "m")
+	if got := readAll(t, f, lookup(t, f, "album@zip").Ino); !strings.Contains(got, "SUB/MORE.TXT:M") {
+		t.Errorf("after a change below: %q", got)
+	}
+	if _, err := f.SetAttr(t.Context(), lookup(t, f, "album/10.txt").Ino, cache.SetAttr{Mode: new(uint32(0o600))}); err != nil {
+		t.Fatal(err)
+	}
+	if m := lookup(t, f, "album@zip"); m.Mode != typeReg|0o400 {
+		t.Errorf("with a file that others may not read: mode %o", m.Mode)
+	}
+	for _, name := range []string{"album@merge", "album@md", "album@pages", "album@zip,glob=*%2Egif"} {
+		if _, err := f.Lookup(t.Context(), RootIno, name); !errors.Is(err, cache.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestNatural(t *testing.T) {
+	want := []string{"a", "a01", "a1", "a2", "a10", "a10b", "b", "z9/x", "z10/a"}
+	got := slices.Clone(want)
+	slices.Reverse(got)
+	slices.SortFunc(got, natural)
+	if !slices.Equal(got, want) {
+		t.Errorf("ordered %q, want %q", got, want)
 	}
 }
 
