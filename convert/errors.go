@@ -15,6 +15,7 @@ const (
 	ErrTooLarge    Kind = "too large to be converted" // a limit of size or pixels
 	ErrLocked      Kind = "the document is locked"    // it needs a secret, or another one
 	ErrBudget      Kind = "no conversions left"       // the service's credit, or the budget per hour
+	ErrRefused     Kind = "not for programs that read everything"
 	ErrTimeout     Kind = "the conversion took too long"
 	ErrUnreachable Kind = "the conversion service is unreachable"
 )

@@ -78,6 +78,7 @@ var convertRules = map[convert.Kind]rule{
 	convert.ErrBroken:      {syscall.EIO, notice},
 	convert.ErrTooLarge:    {syscall.EFBIG, notice},
 	convert.ErrLocked:      {syscall.EACCES, notice},
+	convert.ErrRefused:     {syscall.EACCES, notice},
 	convert.ErrBudget:      {syscall.EDQUOT, notice},
 	convert.ErrTimeout:     {syscall.ETIMEDOUT, notice},
 	convert.ErrUnreachable: {syscall.ENETUNREACH, notice},

@@ -3,12 +3,16 @@ package fs
 import (
 	"context"
 	"errors"
+	"slices"
+	"strings"
 	"syscall"
 
 	gofs "github.com/hanwen/go-fuse/v2/fs"
 	"github.com/hanwen/go-fuse/v2/fuse"
 
 	"dropfs/cache"
+	"dropfs/convert"
+	"dropfs/fs/platform"
 	"dropfs/fs/vfs"
 )
 
@@ -32,6 +36,9 @@ func (s *server) openReply() uint32 {
 
 // Open opens a file.
 func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32, syscall.Errno) {
+	if n.s.vfs.IsConversion(n.ino()) && isIndexer(ctx) {
+		return nil, 0, n.s.fail("open", n, "", convert.ErrRefused)
+	}
 	h, err := n.s.vfs.Open(ctx, n.ino(), openFlags(flags))
 	if err != nil {
 		return nil, 0, n.s.fail("open", n, "", err)
@@ -40,6 +47,23 @@ func (n *node) Open(ctx context.Context, flags uint32) (gofs.FileHandle, uint32,
 		return &handle{n: n, h: h}, fuse.FOPEN_DIRECT_IO, 0
 	}
 	return &handle{n: n, h: h}, n.s.openReply(), 0
+}
+
+// indexers are the beginnings of the names of programs that look into every file they find: to them a conversion is no file.
+// The kernel tells 15 bytes of a name.
+var indexers = []string{
+	"tracker-", "localsearch", "baloo_file", "updatedb", "tumblerd", "mds", "mdworker", "gnome-thumb", "ffmpegthumb", "evince-thumb",
+	"totem-video-thu", "gdk-pixbuf-thum", "thumbnail",
+}
+
+// isIndexer tells whether such a program asks.
+func isIndexer(ctx context.Context) bool {
+	c, ok := fuse.FromContext(ctx)
+	if !ok {
+		return false
+	}
+	name := platform.ProcessName(int(c.Pid))
+	return slices.ContainsFunc(indexers, func(p string) bool { return strings.HasPrefix(name, p) })
 }
 
 // Create makes a file and opens it. The kernel asks for it when it believes that the name is free; where somebody else was

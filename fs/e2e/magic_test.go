@@ -128,6 +128,15 @@ func TestMagic(t *testing.T) {
 		}
 	}
 
+	// A thumbnailer gets nothing, and so nothing is made for it.
+	before := conversions(t, addr)
+	if r := run(patience, mp, m.env, "", "bash", "-c", `cp "$(command -v cat)" ../tumblerd && ../tumblerd doc.pdf@jpg`); r.code == 0 || !strings.Contains(r.err, "Permission denied") {
+		t.Errorf("a thumbnailer: %v", r)
+	}
+	if n := conversions(t, addr); n != before {
+		t.Errorf("%d conversions for a thumbnailer", n-before)
+	}
+
 	// A new version is another result, results outlive the daemon, and what was evicted is made again.
 	second := filepath.Join(m.dir, "other.pdf")
 	writePDF(t, second, "all is new")

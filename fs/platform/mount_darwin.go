@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -113,6 +114,15 @@ func MountAt(path string) (Mount, error) {
 		}
 	}
 	return Mount{}, fmt.Errorf("%s: %w", path, ErrNotMount)
+}
+
+// ProcessName is the short name of a process, as ps tells it; "" where it cannot be found out.
+func ProcessName(pid int) string {
+	out, err := exec.Command("ps", "-o", "comm=", "-p", strconv.Itoa(pid)).Output()
+	if err != nil {
+		return ""
+	}
+	return filepath.Base(strings.TrimSpace(string(out)))
 }
 
 // Users lists the processes that have a file below path, as lsof tells them.

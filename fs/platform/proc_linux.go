@@ -7,6 +7,12 @@ import (
 	"strings"
 )
 
+// ProcessName is the short name of a process, as ps tells it; "" where it cannot be found out.
+func ProcessName(pid int) string {
+	name, _ := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "comm"))
+	return strings.TrimSpace(string(name))
+}
+
 // Users lists the processes that have a file, their directory or their program below path, or map one, as far as this
 // process may see. Links of /proc are read, never followed (P2).
 func Users(path string) ([]Process, error) {
@@ -25,8 +31,7 @@ func Users(path string) ([]Process, error) {
 			continue
 		}
 		if used := usedBelow(filepath.Join("/proc", e.Name()), abs); used != "" {
-			name, _ := os.ReadFile(filepath.Join("/proc", e.Name(), "comm"))
-			out = append(out, Process{PID: pid, Name: strings.TrimSpace(string(name)), Path: used})
+			out = append(out, Process{PID: pid, Name: ProcessName(pid), Path: used})
 		}
 	}
 	return out, nil

@@ -51,6 +51,7 @@ type FS struct {
 	made     time.Time
 	conv     *Conversions
 	magics   conjurer
+	browse   browsing
 
 	refused refusals
 

@@ -43,6 +43,7 @@ type conjured struct {
 	key    convert.Key // of a file; "" a directory or a facet
 	facet  string      // of a facet
 	view   bool        // FILE@
+	inView bool        // found in FILE@/
 	prefix string      // in a dirop: the directory inside it, with a final slash; "" its top
 
 	members *memberList // of a dirop, shared by its directories
@@ -236,6 +237,9 @@ func (f *FS) openConjured(ctx context.Context, c *conjured) (*Handle, error) {
 		}
 		return f.keepHandle(&Handle{f: f, p: place{c.acc, c.base}, text: text}), nil
 	}
+	if c.inView && !f.browse.may(c.base, c.key, time.Now()) {
+		return nil, fmt.Errorf("%s: many different results of one file are opened within seconds: %w", c.req.Name, cache.ErrBusy)
+	}
 	for range openTries {
 		if _, err := f.conv.Broker.Do(ctx, c.req); err != nil {
 			return nil, fmt.Errorf("%s: %w", c.req.Name, err)
@@ -249,6 +253,48 @@ func (f *FS) openConjured(ctx context.Context, c *conjured) (*Handle, error) {
 		}
 	}
 	return nil, fmt.Errorf("%s: the cache has no room to keep a result: %w", c.req.Name, cache.ErrNoSpace)
+}
+
+// browsing keeps a program that opens all that a view shows from having all of it made. Its zero value is ready.
+type browsing struct {
+	mu    sync.Mutex
+	opens map[cache.Ino]map[convert.Key]time.Time // guarded by mu: by base, when each result was opened last
+}
+
+// Within browseWindow browseMax different results of one file may be opened through its view.
+const (
+	browseWindow = 10 * time.Second
+	browseMax    = 8
+)
+
+// may notes that a result is opened, and tells whether it may be.
+func (b *browsing) may(base cache.Ino, key convert.Key, now time.Time) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.opens == nil || len(b.opens) > 1000 {
+		b.opens = map[cache.Ino]map[convert.Key]time.Time{}
+	}
+	keys := b.opens[base]
+	if keys == nil {
+		keys = map[convert.Key]time.Time{}
+		b.opens[base] = keys
+	}
+	for k, at := range keys {
+		if now.Sub(at) > browseWindow {
+			delete(keys, k)
+		}
+	}
+	if _, again := keys[key]; !again && len(keys) >= browseMax {
+		return false
+	}
+	keys[key] = now
+	return true
+}
+
+// IsConversion tells whether an inode is a file behind a magic name that has to be made.
+func (f *FS) IsConversion(ino Ino) bool {
+	c := f.magics.get(ino)
+	return c != nil && c.key != ""
 }
 
 // openTries is how often a result is made again that was evicted before it was opened.

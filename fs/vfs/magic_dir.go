@@ -80,7 +80,7 @@ func (f *FS) conjureIn(ctx context.Context, c *conjured, name string) (*conjured
 func magicText(steps []magic.Step) string { return magic.Path{Steps: steps}.Key() }
 
 func (f *FS) conjureInView(c *conjured, name string) (*conjured, error) {
-	found := &conjured{acc: c.acc, base: c.base, up: c.ino, req: c.req}
+	found := &conjured{acc: c.acc, base: c.base, up: c.ino, req: c.req, hide: c.hide, inView: true}
 	if name == infoFacet {
 		found.facet = infoFacet
 		return f.magics.add(found, "view facet"), nil
@@ -114,7 +114,7 @@ func (f *FS) conjureMember(c *conjured, m convert.Member) (*conjured, error) {
 	if err != nil {
 		return nil, cache.ErrNotExist
 	}
-	return f.magics.add(&conjured{acc: c.acc, base: c.base, up: c.ino, req: req, key: key}, "member"), nil
+	return f.magics.add(&conjured{acc: c.acc, base: c.base, up: c.ino, req: req, key: key, hide: c.hide}, "member"), nil
 }
 
 // membersOf asks for the members of a dirop, once.

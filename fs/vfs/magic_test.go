@@ -11,6 +11,7 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"dropfs/cache"
 	"dropfs/convert"
@@ -289,6 +290,31 @@ func TestV7DirectoriesAsSources(t *testing.T) {
 	for _, name := range []string{"album@merge", "album@md", "album@pages", "album@zip,glob=*%2Egif"} {
 		if _, err := f.Lookup(t.Context(), RootIno, name); !errors.Is(err, cache.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestBrowsing(t *testing.T) {
+	var b browsing
+	now := time.Unix(1000, 0)
+	for i := range browseMax {
+		if !b.may(1, convert.Key(fmt.Sprint(i)), now) {
+			t.Fatalf("open %d refused", i)
+		}
+	}
+	for _, c := range []struct {
+		base cache.Ino
+		key  convert.Key
+		at   time.Duration
+		want bool
+	}{
+		{1, "more", time.Second, false},
+		{1, "0", time.Second, true}, // again
+		{2, "more", time.Second, true},
+		{1, "more", browseWindow + time.Millisecond, true},
+	} {
+		if got := b.may(c.base, c.key, now.Add(c.at)); got != c.want {
+			t.Errorf("%d %s after %v: %v", c.base, c.key, c.at, got)
 		}
 	}
 }
