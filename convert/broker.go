@@ -80,8 +80,9 @@ type Broker struct {
 	runs    map[Key]*run // guarded by mu
 	closed  bool         // guarded by mu
 	failed  *lru.Cache[Key, failure]
-	counter int    // guarded by mu: of scratch directories
-	counts  Counts // guarded by mu
+	counter int       // guarded by mu: of scratch directories
+	counts  Counts    // guarded by mu
+	refused []Refusal // guarded by mu: the last failures, the oldest first
 }
 
 type failure struct {
@@ -298,6 +299,8 @@ func (b *Broker) finish(key Key, x *run, err error, ended bool) {
 		f.until = b.cfg.Now().Add(b.cfg.Forget)
 	}
 	b.failed.Add(key, f)
+	b.refused = append(b.refused, Refusal{Name: x.name, Why: err.Error(), At: b.cfg.Now()})
+	b.refused = b.refused[max(0, len(b.refused)-refusalsKept):]
 	b.cfg.Log.WithError(err).WithField("path", x.name).Info("not converted")
 }
 
@@ -421,6 +424,22 @@ func (b *Broker) Counts() Counts {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.counts
+}
+
+// Refusal is a conversion that could not be done, and why.
+type Refusal struct {
+	Name string    `json:"name"` // SOURCE@STEP
+	Why  string    `json:"why"`
+	At   time.Time `json:"at"`
+}
+
+const refusalsKept = 8
+
+// Refusals lists the last conversions that could not be done, the oldest first.
+func (b *Broker) Refusals() []Refusal {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return slices.Clone(b.refused)
 }
 
 // Running is a conversion under way.

@@ -180,6 +180,9 @@ func TestV5Failures(t *testing.T) {
 			if n := e.runs.Load(); n != 1 {
 				t.Errorf("%v: tried %d times", c.err, n)
 			}
+			if list := b.Refusals(); len(list) != 1 || list[0].Name != "f.pdf@png" || b.Counts() != (convert.Counts{Runs: 1, Failed: 1}) {
+				t.Errorf("%v: told of %+v, %+v", c.err, list, b.Counts())
+			}
 			time.Sleep(31 * time.Second)
 			e.hook = nil
 			if _, err := b.Do(t.Context(), request(t, s, "v", "@png", "pdf")); (err == nil) != c.again {

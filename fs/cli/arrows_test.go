@@ -51,7 +51,7 @@ var arrows = map[string][]string{
 	"fs/cli/fail":          {"cache", "convert", "remote"},
 	"fs/cli/engines":       {"convert", "convert/..."},
 	"fs/cli/config":        {"remote"},
-	"fs/cli/control":       {"cache", "fs/cli/fail"},
+	"fs/cli/control":       {"cache", "convert", "fs/cli/fail"},
 	"fs/cli/daemon":        {"..."},
 	"scripts/internal/*":   {},
 	"scripts/internal/*/*": {},

@@ -149,6 +149,16 @@ func writeDaemon(w io.Writer, d control.Status) error {
 			return err
 		}
 	}
+	for _, x := range d.Conversions {
+		if _, err := fmt.Fprintf(w, "  converting %3.0f %%  %s\n", 100*x.Part, printable(x.Name)); err != nil {
+			return err
+		}
+	}
+	for _, x := range d.NotConverted {
+		if _, err := fmt.Fprintf(w, "  not converted: %s: %s\n", printable(x.Name), printable(x.Why)); err != nil {
+			return err
+		}
+	}
 	return nil
 }
 

@@ -119,6 +119,9 @@ func TestMagic(t *testing.T) {
 	if got := m.sh(patience, mp, `cat bad.pdf@info.json`); !strings.Contains(got, `"png": "pdfium: `) {
 		t.Errorf("why: %s", got)
 	}
+	if got := m.must(patience, "status"); !strings.Contains(got, "not converted: bad.pdf@png: pdfium: ") {
+		t.Errorf("status: %s", got)
+	}
 	for script, want := range map[string]string{
 		"echo x > doc.pdf@png": "Read-only file system", "rm -f doc.pdf@png": "Read-only file system", "ln doc.pdf@png l": "Invalid cross-device link",
 		"cat doc.pdf@mp3": "No such file", "cat doc.pdf@png,dpi=7": "No such file", "cat nosuch.pdf@png": "No such file",

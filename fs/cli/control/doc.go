@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"dropfs/cache"
+	"dropfs/convert"
 	"dropfs/fs/cli/fail"
 )
 
@@ -77,6 +78,9 @@ type Info struct {
 type Status struct {
 	Info
 	Disks []AccountStatus `json:"disks"`
+	// Conversions are under way; NotConverted could not be done lately, and why.
+	Conversions  []convert.Running `json:"conversions,omitempty"`
+	NotConverted []convert.Refusal `json:"not_converted,omitempty"`
 }
 
 // AccountStatus is one account of a daemon.

@@ -42,6 +42,12 @@ func (d *Disk) Status(context.Context) control.Status {
 			Warnings:   warnings(st, time.Now()),
 		})
 	}
+	d.mu.Lock()
+	c := d.conv
+	d.mu.Unlock()
+	if c != nil {
+		out.Conversions, out.NotConverted = c.broker.Status(), c.broker.Refusals()
+	}
 	return out
 }
 
