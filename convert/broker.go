@@ -50,6 +50,8 @@ type Request struct {
 	Steps   []magic.Step
 	Part    string // Member.Part
 	Many    bool   // Fetch brings several sources
+	// Registry is who does it; nil: the broker's.
+	Registry *Registry
 	// Fetch brings the sources into dir; it is called once a run needs them.
 	Fetch  func(ctx context.Context, dir string) ([]Source, error)
 	Store  Store
@@ -160,13 +162,20 @@ type stage struct {
 	ext  string // of its source
 }
 
+func (b *Broker) registry(r Request) *Registry {
+	if r.Registry != nil {
+		return r.Registry
+	}
+	return b.cfg.Registry
+}
+
 // stages plans the steps of a request. A dirop is the last, and its stage lists.
 func (b *Broker) stages(r Request) ([]stage, error) {
 	ext := magic.Ext(r.Ext)
 	var out []stage
 	said := ""
 	for i, step := range r.Steps {
-		plan, err := b.cfg.Registry.Plan(step, ext, r.Many && i == 0)
+		plan, err := b.registry(r).Plan(step, ext, r.Many && i == 0)
 		if err != nil {
 			return nil, err
 		}

@@ -9,14 +9,40 @@ import (
 	"dropfs/convert/magic"
 )
 
-// Registry knows the engines of this machine. It does not change once it is made, but what its engines offer may.
-type Registry struct{ engines []Engine }
+// Registry knows the engines of this machine, and the service's where there is one. It does not change once it is made, but
+// what its engines offer may.
+type Registry struct {
+	local, remote []Engine
+	remoteFirst   bool
+}
 
-// NewRegistry makes a registry. Of engines that can do the same equally well the first is taken.
-func NewRegistry(engines ...Engine) *Registry { return &Registry{engines: engines} }
+// NewRegistry makes a registry of the engines of this machine. Of engines that can do the same equally well the first is
+// taken.
+func NewRegistry(engines ...Engine) *Registry { return &Registry{local: engines} }
 
-// Engines lists the engines, in order.
-func (r *Registry) Engines() []Engine { return slices.Clone(r.engines) }
+// WithService answers a registry that also has a service's engine; first: it is asked before those of this machine.
+func (r *Registry) WithService(e Engine, first bool) *Registry {
+	return &Registry{local: r.local, remote: []Engine{e}, remoteFirst: first}
+}
+
+// Engines lists the engines, those of this machine first.
+func (r *Registry) Engines() []Engine { return slices.Concat(r.local, r.remote) }
+
+// choices are the sets of engines that a plan is looked for with, one after the other: where a step is done may be said
+// (via); else what is preferred comes first, then the other, then both together.
+func (r *Registry) choices(via string) [][]Engine {
+	switch {
+	case via == "local":
+		return [][]Engine{r.local}
+	case via == "remote":
+		return [][]Engine{r.remote}
+	case len(r.remote) == 0:
+		return [][]Engine{r.local}
+	case r.remoteFirst:
+		return [][]Engine{r.remote, r.local, r.Engines()}
+	}
+	return [][]Engine{r.local, r.remote, r.Engines()}
+}
 
 const (
 	maxLegs = 3   // of one step
@@ -50,15 +76,16 @@ func (p Plan) Key() string {
 // that there are several sources. ErrUnsupported where there is none.
 func (r *Registry) Plan(step magic.Step, from string, many bool) (Plan, error) {
 	from = magic.Ext(from)
-	s := search{edges: r.edges(), step: step}
+	asked := step
 	if step.Op == magic.Slides && slices.Contains(presentations, from) {
-		s.step.Op = magic.Pages
+		step.Op = magic.Pages
 	}
-	best, ok := s.best(from, many, maxLegs)
-	if !ok {
-		return nil, fmt.Errorf("%w: %s of %q", ErrUnsupported, step.Key(), from)
+	for _, engines := range r.choices(step.Options["via"]) {
+		if best, ok := (search{edges: edgesOf(engines), step: step}).best(from, many, maxLegs); ok {
+			return best.legs, nil
+		}
 	}
-	return best.legs, nil
+	return nil, fmt.Errorf("%w: %s of %q", ErrUnsupported, asked.Key(), from)
 }
 
 type offer struct {
@@ -66,9 +93,9 @@ type offer struct {
 	edge   Edge
 }
 
-func (r *Registry) edges() []offer {
+func edgesOf(engines []Engine) []offer {
 	var out []offer
-	for _, e := range r.engines {
+	for _, e := range engines {
 		for _, edge := range e.Edges() {
 			out = append(out, offer{e, edge})
 		}
@@ -159,8 +186,7 @@ type Offer struct {
 func (r *Registry) Offers(from string) []Offer {
 	from = magic.Ext(from)
 	var ops []string
-	edges := r.edges()
-	for _, o := range edges {
+	for _, o := range edgesOf(r.Engines()) {
 		ops = append(ops, o.edge.Op)
 	}
 	slices.Sort(ops)
@@ -169,12 +195,12 @@ func (r *Registry) Offers(from string) []Offer {
 		if op == from {
 			continue
 		}
-		best, ok := search{edges: edges, step: magic.Step{Op: op}}.best(from, false, maxLegs)
-		if !ok {
+		plan, err := r.Plan(magic.Step{Op: op}, from, false)
+		if err != nil {
 			continue
 		}
-		last := best.legs[len(best.legs)-1]
-		out = append(out, Offer{Op: op, To: last.To, Options: slices.Clone(last.Edge.Options), Plan: best.legs})
+		last := plan[len(plan)-1]
+		out = append(out, Offer{Op: op, To: last.To, Options: slices.Clone(last.Edge.Options), Plan: plan})
 	}
 	return out
 }

@@ -102,3 +102,34 @@ func TestOffers(t *testing.T) {
 		t.Errorf("offers %q, want %q", got, want)
 	}
 }
+
+func TestPlanWithAService(t *testing.T) {
+	service := &engine{name: "service", version: "1", edges: []convert.Edge{
+		{Op: "pdf", From: "docx", To: "pdf", Cost: 100}, {Op: "docx", From: "pdf", To: "docx", Cost: 100, Loss: 10},
+	}}
+	local := convert.NewRegistry(office(), pdf())
+	for _, c := range []struct {
+		registry   *convert.Registry
+		from, rest string
+		want       string // "" unsupported
+	}{
+		{local.WithService(service, true), "docx", "@pdf", "service:docx-pdf"},
+		{local.WithService(service, false), "docx", "@pdf", "office:docx-pdf"},
+		{local.WithService(service, true), "docx", "@pdf,via=local", "office:docx-pdf"},
+		{local.WithService(service, false), "docx", "@pdf,via=remote", "service:docx-pdf"},
+		{local.WithService(service, true), "docx", "@pdf,page=2", "office:docx-pdf"}, // an option it has not
+		{local.WithService(service, false), "pdf", "@docx", "service:pdf-docx"},
+		{local.WithService(service, true), "docx", "@png,width=80", "office:docx-pdf pdf:pdf-png"},
+		{local, "docx", "@pdf,via=remote", ""},
+		{local.WithService(service, true), "pdf", "@docx,via=local", ""},
+		{convert.NewRegistry(pdf()).WithService(service, true), "docx", "@png", "service:docx-pdf pdf:pdf-png"}, // both together
+	} {
+		plan, err := c.registry.Plan(steps(t, c.rest, c.from)[0], c.from, false)
+		switch {
+		case c.want == "" && !errors.Is(err, convert.ErrUnsupported):
+			t.Errorf("%s of %s is %q, %v", c.rest, c.from, names(plan), err)
+		case c.want != "" && (err != nil || names(plan) != c.want):
+			t.Errorf("%s of %s is %q, %v, want %q", c.rest, c.from, names(plan), err, c.want)
+		}
+	}
+}

@@ -11,6 +11,7 @@ import (
 	"github.com/sirupsen/logrus"
 
 	"dropfs/cache"
+	"dropfs/convert"
 )
 
 // Account is one account of the tree.
@@ -20,6 +21,8 @@ type Account struct {
 	// Slot is the upper sixteen bits of its inode numbers, 1 to 32767 and distinct; 0 is its place in the list, from 1.
 	// A slot that stays with its account keeps inode numbers over remounts.
 	Slot uint16
+	// Convert is who converts what is in it; nil: the broker's own registry.
+	Convert *convert.Registry
 }
 
 // Root tells what the tree's root is. The zero value lists the accounts as directories.
@@ -64,6 +67,7 @@ type account struct {
 	name string
 	slot uint16
 	r    *cache.Replica
+	conv *convert.Registry // nil: the broker's
 }
 
 // place is an inode of one account.
@@ -119,7 +123,7 @@ func (f *FS) addAccount(a Account, i int) error {
 	case f.named(a.Name) != nil:
 		return fmt.Errorf("account %q: named twice", a.Name)
 	}
-	acc := &account{name: a.Name, slot: slot, r: a.Replica}
+	acc := &account{name: a.Name, slot: slot, r: a.Replica, conv: a.Convert}
 	f.accounts = append(f.accounts, acc)
 	f.bySlot[slot] = acc
 	return nil

@@ -144,7 +144,7 @@ func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut
 	}
 	c = &conjured{acc: p.acc, base: a.Ino, up: parent, req: convert.Request{
 		Version: version, Name: cut.Base, Ext: ext, Steps: path.Steps, Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: f.conv.Limits,
-		Fetch: fetch(p.acc.r, a.Ino, cut.Base),
+		Registry: p.acc.conv, Fetch: fetch(p.acc.r, a.Ino, cut.Base),
 	}}
 	switch {
 	case path.View:
@@ -308,6 +308,14 @@ func (f *FS) convertError(c *conjured) error {
 	return f.conv.Broker.Failure(c.key)
 }
 
+// offers lists what can be had of a source.
+func (f *FS) offers(c *conjured) []convert.Offer {
+	if c.acc.conv != nil {
+		return c.acc.conv.Offers(c.req.Ext)
+	}
+	return f.conv.Broker.Registry().Offers(c.req.Ext)
+}
+
 const infoFacet = "info.json"
 
 // fileFacts is what FILE@info.json tells.
@@ -344,7 +352,7 @@ func (f *FS) facetText(ctx context.Context, c *conjured) ([]byte, error) {
 		t := info.Drop.Expires.UTC()
 		facts.Expires = &t
 	}
-	for _, o := range f.conv.Broker.Registry().Offers(c.req.Ext) {
+	for _, o := range f.offers(c) {
 		facts.Offers = append(facts.Offers, o.Op)
 		r := c.req
 		r.Steps = []magic.Step{{Op: o.Op}}

@@ -41,7 +41,7 @@ func (f *FS) conjuredNames(ctx context.Context, c *conjured) ([]string, error) {
 func (f *FS) viewNames(c *conjured) []string {
 	stem := strings.TrimSuffix(c.req.Name, filepath.Ext(c.req.Name))
 	out := []string{infoFacet}
-	for _, o := range f.conv.Broker.Registry().Offers(c.req.Ext) {
+	for _, o := range f.offers(c) {
 		switch s := (magic.Step{Op: o.Op}); s.Kind() {
 		case magic.Format:
 			out = append(out, stem+"."+o.Op)
