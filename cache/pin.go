@@ -103,6 +103,12 @@ func (r *Replica) CacheVerify(ctx context.Context, progress func(done, total int
 	return bad, err
 }
 
+// CanLink tells whether the service is known to make links that change nothing about who may read. It asks nobody.
+func (r *Replica) CanLink() bool {
+	c := r.caps.Load()
+	return c != nil && c.PublicLink
+}
+
 // Share answers a URL under which anybody can read a file; public allows its permissions to be changed for that.
 func (r *Replica) Share(ctx context.Context, ino Ino, public bool) (string, error) {
 	if err := r.Sync(ctx, []Ino{ino}); err != nil {

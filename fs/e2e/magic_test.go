@@ -111,6 +111,10 @@ func TestMagic(t *testing.T) {
 		t.Errorf("text and pages: %q", got)
 	}
 
+	if got := m.sh(patience, mp, `curl -sf "$(cat doc.pdf@link)" 2>/dev/null | cmp - doc.pdf && echo same || cat doc.pdf@link`); got != "same\n" && !strings.HasPrefix(got, "http") {
+		t.Errorf("a link: %q", got)
+	}
+
 	// What cannot be made says why; nothing can be changed.
 	m.sh(patience, mp, `echo 'no PDF at all' > bad.pdf`)
 	if r := run(patience, mp, m.env, "", "cat", "bad.pdf@png"); r.code == 0 || !strings.Contains(r.err, "Input/output error") {

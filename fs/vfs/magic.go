@@ -150,9 +150,9 @@ func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut
 	case path.View:
 		c.view = true
 		return c, "view", nil
-	case path.Facet == infoFacet:
+	case path.Facet == infoFacet, path.Facet == linkFacet && p.acc.r.CanLink():
 		c.facet = path.Facet
-		return c, "facet", nil
+		return c, "facet " + path.Facet, nil
 	case path.Facet != "":
 		return nil, "", cache.ErrNotExist
 	}
@@ -208,6 +208,9 @@ func (f *FS) conjuredAttr(ctx context.Context, c *conjured) (Attr, error) {
 	switch {
 	case c.isDir():
 		a.Mode, a.Nlink, a.Unsettled = typeDir|readable|readable>>2, 2, true
+		return a, nil
+	case c.facet == linkFacet: // asked for when it is read
+		a.Mode, a.Size, a.Unsettled = typeReg|readable, placeholder, true
 		return a, nil
 	case c.facet != "":
 		text, err := f.facetText(ctx, c)
@@ -316,7 +319,11 @@ func (f *FS) offers(c *conjured) []convert.Offer {
 	return f.conv.Broker.Registry().Offers(c.req.Ext)
 }
 
-const infoFacet = "info.json"
+// The facets that are there.
+const (
+	infoFacet = "info.json"
+	linkFacet = "link"
+)
 
 // fileFacts is what FILE@info.json tells.
 type fileFacts struct {
@@ -334,8 +341,12 @@ type fileFacts struct {
 	Failed  map[string]any `json:"failed,omitempty"` // conversions that were refused, and why
 }
 
-// facetText makes the text of a facet. It asks nobody.
+// facetText makes the text of a facet. But for a link it asks nobody.
 func (f *FS) facetText(ctx context.Context, c *conjured) ([]byte, error) {
+	if c.facet == linkFacet {
+		url, err := c.acc.r.Share(ctx, c.base, false)
+		return []byte(url + "\n"), err
+	}
 	a, err := c.acc.r.GetAttr(ctx, c.base)
 	if err != nil {
 		return nil, err

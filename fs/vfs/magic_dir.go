@@ -41,6 +41,9 @@ func (f *FS) conjuredNames(ctx context.Context, c *conjured) ([]string, error) {
 func (f *FS) viewNames(c *conjured) []string {
 	stem := strings.TrimSuffix(c.req.Name, filepath.Ext(c.req.Name))
 	out := []string{infoFacet}
+	if c.acc.r.CanLink() {
+		out = append(out, linkFacet)
+	}
 	for _, o := range f.offers(c) {
 		switch s := (magic.Step{Op: o.Op}); s.Kind() {
 		case magic.Format:
@@ -81,12 +84,12 @@ func magicText(steps []magic.Step) string { return magic.Path{Steps: steps}.Key(
 
 func (f *FS) conjureInView(c *conjured, name string) (*conjured, error) {
 	found := &conjured{acc: c.acc, base: c.base, up: c.ino, req: c.req, hide: c.hide, inView: true}
-	if name == infoFacet {
-		found.facet = infoFacet
-		return f.magics.add(found, "view facet"), nil
-	}
 	if !slices.Contains(f.viewNames(c), name) {
 		return nil, cache.ErrNotExist
+	}
+	if name == infoFacet || name == linkFacet {
+		found.facet = name
+		return f.magics.add(found, "view facet "+name), nil
 	}
 	op := name
 	if ext := filepath.Ext(name); ext != "" {

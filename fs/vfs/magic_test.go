@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -78,6 +79,9 @@ func newMagic(t *testing.T) (*FS, *shouter, *cache.Replica) {
 		}
 	})
 	r := newReplica(t, "acc")
+	for !r.CanLink() { // until the service's abilities are known
+		runtime.Gosched()
+	}
 	return newFS(t, Config{
 		Accounts: []Account{{Name: "acc", Replica: r}}, Root: Root{Account: "acc", Drop: "home"}, Convert: &Conversions{Broker: b},
 	}), e, r
@@ -158,7 +162,7 @@ func TestV7Resolving(t *testing.T) {
 	}
 	for _, name := range []string{
 		"a.txt@png", "a.txt@nosuch", "a.txt@md,dpi=96", "a.txt@md.html", "b.txt@md", "b.exe@md", "d@md", "d@", "nosuch@zip", ".hidden.txt@md", "._junk.txt@md",
-		"a.txt@md@md@md@md@md", "a.txt@link", "@md", "a.txt@@", "a@md",
+		"a.txt@md@md@md@md@md", "a.txt@send", "@md", "a.txt@@", "a@md",
 	} {
 		if _, err := f.Lookup(t.Context(), RootIno, name); !errors.Is(err, cache.ErrNotExist) {
 			t.Errorf("%s: %v", name, err)
@@ -208,11 +212,16 @@ func TestV7TakesNoChange(t *testing.T) {
 func TestV7Directories(t *testing.T) {
 	f, e, _ := newMagic(t)
 	makeFile(t, f, RootIno, "a.txt", "text")
-	if got := list(t, f, lookup(t, f, "a.txt@").Ino); !slices.Equal(got, []string{"a.html", "a.md", "info.json", "pages"}) {
+	if got := list(t, f, lookup(t, f, "a.txt@").Ino); !slices.Equal(got, []string{"a.html", "a.md", "info.json", "link", "pages"}) {
 		t.Errorf("view lists %q", got)
 	}
 	if e.runs.Load()+e.lists.Load() != 0 {
 		t.Error("listing a view does something")
+	}
+	for _, name := range []string{"a.txt@link", "a.txt@/link"} {
+		if got := readAll(t, f, lookup(t, f, name).Ino); !strings.HasPrefix(got, "https://fake.invalid/file") {
+			t.Errorf("%s is %q", name, got)
+		}
 	}
 	if got := readAll(t, f, lookup(t, f, "a.txt@/a.html").Ino); got != "TEXT@MD@html" {
 		t.Errorf("in the view: %q", got)
