@@ -23,6 +23,7 @@ const (
 	typeMask  = 0o170000
 	typeDir   = 0o040000
 	typeReg   = 0o100000
+	typeLink  = 0o120000
 	setUID    = 0o4000
 	setGID    = 0o2000
 	groupExec = 0o010

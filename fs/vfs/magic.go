@@ -120,6 +120,9 @@ func (f *FS) lookMagic(ctx context.Context, p place, parent Ino, name string) (c
 		if err != nil {
 			return nil, "", err
 		}
+		if a, err = f.followed(ctx, p, a); err != nil {
+			return nil, "", err
+		}
 		switch a.Mode & typeMask {
 		case typeReg:
 			return f.lookMagicOf(ctx, p, parent, cut, a)

@@ -19,6 +19,39 @@ import (
 // maxSources is how many files of a directory one conversion takes.
 const maxSources = 10_000
 
+// maxFollowed is how many symbolic links lead to a base at most.
+const maxFollowed = 8
+
+// followed is what a symbolic link in directory p leads to, within what is mounted; anything else is itself.
+func (f *FS) followed(ctx context.Context, p place, a cache.Attr) (cache.Attr, error) {
+	top := ""
+	if f.root.acc == p.acc {
+		var err error
+		if top, err = p.acc.r.Path(ctx, f.root.ino); err != nil {
+			return a, err
+		}
+	}
+	dir, err := p.acc.r.Path(ctx, p.ino)
+	for range maxFollowed {
+		if err != nil || a.Mode&typeMask != typeLink {
+			return a, err
+		}
+		target, err := p.acc.r.Readlink(ctx, a.Ino)
+		if err != nil {
+			return a, err
+		}
+		at := path.Join(dir, target)
+		if path.IsAbs(target) || at != top && !strings.HasPrefix(at, strings.TrimPrefix(top+"/", "/")) {
+			return a, cache.ErrNotExist
+		}
+		if a, err = p.acc.r.Resolve(ctx, at); err != nil {
+			return a, err
+		}
+		dir = path.Dir(at)
+	}
+	return a, cache.ErrNotExist
+}
+
 // fetch brings the bytes of a file into a directory of a run.
 func fetch(r *cache.Replica, ino cache.Ino, name string) func(context.Context, string) ([]convert.Source, error) {
 	return func(ctx context.Context, dir string) ([]convert.Source, error) {

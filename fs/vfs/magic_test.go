@@ -303,6 +303,38 @@ func TestV7DirectoriesAsSources(t *testing.T) {
 	}
 }
 
+func TestV7Symlinks(t *testing.T) {
+	f, _, _ := newMagic(t)
+	dir, err := f.Mkdir(t.Context(), RootIno, "d", 0o755, me)
+	if err != nil {
+		t.Fatal(err)
+	}
+	makeFile(t, f, dir.Ino, "real.txt", "text")
+	for name, target := range map[string]string{
+		"here.txt": "d/real.txt", "twice.txt": "here.txt", "d/up.txt": "../d/real.txt", "dirlink": "d",
+		"abs.txt": "/etc/passwd", "out.txt": "../../etc/passwd", "gone.txt": "nosuch", "self.txt": "self.txt",
+	} {
+		parent, name := RootIno, name
+		if rest, ok := strings.CutPrefix(name, "d/"); ok {
+			parent, name = dir.Ino, rest
+		}
+		if _, err := f.Symlink(t.Context(), parent, name, target, me); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for _, name := range []string{"here.txt@md", "twice.txt@md", "d/up.txt@md"} {
+		if got := readAll(t, f, lookup(t, f, name).Ino); got != "TEXT@md" {
+			t.Errorf("%s is %q", name, got)
+		}
+	}
+	lookup(t, f, "dirlink@zip")
+	for _, name := range []string{"abs.txt@md", "out.txt@md", "gone.txt@md", "self.txt@md"} {
+		if _, err := f.Lookup(t.Context(), RootIno, name); !errors.Is(err, cache.ErrNotExist) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestBrowsing(t *testing.T) {
 	var b browsing
 	now := time.Unix(1000, 0)
