@@ -33,6 +33,9 @@ install_packages() {
 	as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "$@" >/dev/null
 }
 
+# The Debian packages whose programs convert files (dropfs formats): documents, audio and video, pictures, PDF, texts.
+engine_packages="libreoffice-writer-nogui libreoffice-calc-nogui libreoffice-impress-nogui fonts-liberation ffmpeg libvips-tools librsvg2-bin poppler-utils ghostscript pandoc tesseract-ocr"
+
 # go_at_least tells whether the Go on the PATH is of the version given or later.
 go_at_least() {
 	local have
