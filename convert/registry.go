@@ -144,13 +144,22 @@ func (s search) best(from string, many bool, legs int) (best route, ok bool) {
 			continue
 		}
 		rest, found := s.best(o.edge.To, false, legs-1)
-		if !found || o.edge.Loss+rest.loss >= maxLoss || visits(rest.legs, from) {
+		if !found || o.edge.Loss+rest.loss >= maxLoss || visits(rest.legs, from) || s.senseless(from, rest.legs) {
 			continue
 		}
 		first := Leg{o.engine, o.edge, magic.Step{Op: o.edge.Op}, o.edge.To}
 		take(route{legs: append(Plan{first}, rest.legs...), loss: o.edge.Loss + rest.loss, cost: o.edge.Cost + rest.cost})
 	}
 	return best, ok
+}
+
+// moving are the formats of sound and of moving pictures.
+var moving = []string{"mp3", "opus", "ogg", "flac", "wav", "m4a", "aac", "mp4", "webm", "mkv", "mov", "avi"}
+
+// senseless tells whether a chain makes sound, or moving pictures, of what has none: it could be done, and nobody means it.
+func (s search) senseless(from string, legs Plan) bool {
+	makes := s.step.Op == magic.Frames || slices.ContainsFunc(legs, func(l Leg) bool { return slices.Contains(moving, l.To) })
+	return makes && !slices.Contains(moving, from)
 }
 
 // isConversion tells whether an edge may be a leg before the last: one file of a named format makes one of another.

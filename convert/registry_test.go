@@ -3,6 +3,7 @@ package convert_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"dropfs/convert"
@@ -88,6 +89,24 @@ func TestPlanPrefersWhatLosesLess(t *testing.T) {
 		plan, err := convert.NewRegistry(c.engines...).Plan(steps(t, "@pdf", "")[0], "docx", false)
 		if err != nil || names(plan) != c.want {
 			t.Errorf("%q, %v, want %q", names(plan), err, c.want)
+		}
+	}
+}
+
+func TestPlanMakesNoSoundOfPictures(t *testing.T) {
+	media := &engine{name: "media", edges: []convert.Edge{
+		{Op: "mp4", From: "gif", To: "mp4"}, {Op: "mp3", From: "mp4", To: "mp3"}, {Op: "gif", From: "png", To: "gif"},
+		{Op: "frames", From: "gif"}, {Op: "wav", From: "mp3", To: "wav"},
+	}}
+	r := convert.NewRegistry(media)
+	for from, want := range map[string]string{
+		"gif@mp4": "media:gif-mp4", "mp4@wav": "media:mp4-mp3 media:mp3-wav", "gif@frames": "media:gif-", "png@gif": "media:png-gif",
+		"png@mp4": "", "gif@mp3": "", "png@frames": "",
+	} {
+		ext, rest, _ := strings.Cut(from, "@")
+		plan, err := r.Plan(steps(t, "@"+rest, ext)[0], ext, false)
+		if (want == "") != errors.Is(err, convert.ErrUnsupported) || names(plan) != want {
+			t.Errorf("%s is %q, %v, want %q", from, names(plan), err, want)
 		}
 	}
 }

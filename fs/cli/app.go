@@ -26,6 +26,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"dropfs/convert/exec/sandbox"
 	"dropfs/fs/cli/config"
 	"dropfs/fs/cli/control"
 	"dropfs/fs/cli/fail"
@@ -38,6 +39,8 @@ type App struct {
 	Out  io.Writer
 	Err  io.Writer
 	Env  config.Env
+	// Programs has programs of this machine convert: the process must be one that hands sandbox.Arg on, as Main does.
+	Programs bool
 }
 
 // System is the App of this process.
@@ -55,7 +58,13 @@ func System() App {
 }
 
 // Main runs the command line and returns the exit code.
+//
+// The same binary is the child in which programs of this machine are run (sandbox.Arg).
 func Main(a App) int {
+	if len(a.Args) > 1 && a.Args[1] == sandbox.Arg {
+		return sandbox.Child(a.Args[2:])
+	}
+	a.Programs = true
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	return a.Run(ctx)

@@ -50,7 +50,7 @@ var arrows = map[string][]string{
 	"fs/e2e":               {},
 	"fs/cli":               {"..."},
 	"fs/cli/fail":          {"cache", "convert", "remote"},
-	"fs/cli/engines":       {"convert", "convert/..."},
+	"fs/cli/engines":       {"convert/...", "fs/cli/config", "remote", "remote/d3", "remote/httpx"},
 	"fs/cli/config":        {"remote"},
 	"fs/cli/control":       {"cache", "convert", "fs/cli/fail"},
 	"fs/cli/daemon":        {"..."},

@@ -128,7 +128,7 @@ func checkLogin(ctx context.Context, a config.Account, l loginFlags, key remote.
 func (a App) keepLogin(path, name string, l loginFlags, key remote.Secret) error {
 	section, kind, keyName := []string{"accounts", name}, config.KindAccount, name
 	if l.service == config.ServiceD3 {
-		section, kind, keyName = []string{"convert"}, config.KindConvert, "all"
+		section, kind, keyName = []string{"convert"}, config.KindConvert, config.ConvertForAll
 		if l.forAccount != "" {
 			section, keyName = []string{"accounts", l.forAccount, "convert"}, l.forAccount
 		}

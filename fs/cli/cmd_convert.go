@@ -111,7 +111,7 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 		return err
 	}
 	keys := config.NewKeys(a.Env, path)
-	set := engines.Open(a.enginesConfig())
+	set := a.openEngines()
 	show, stop := a.progress("converting")
 	for _, s := range spells {
 		out := dest
@@ -123,7 +123,7 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 			k, err := keys.Get(config.KindSecret, name)
 			return k.Reveal(), err
 		}
-		if err = a.convertOne(c.Context(), set.Registry, s, out, secret, show); err != nil {
+		if err = a.convertOne(c.Context(), set, s, out, secret, show); err != nil {
 			break
 		}
 	}
@@ -131,16 +131,38 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 	return errors.Join(err, set.Close())
 }
 
-// enginesConfig is where engines may keep what can be made again.
-func (a App) enginesConfig() engines.Config {
+// openEngines are the engines of this machine; its programs have not been looked for yet.
+func (a App) openEngines() *engines.Set {
 	dir, err := a.Env.CacheDir()
 	if err != nil {
-		dir = ""
+		dir = "" // then nothing is kept for the next time
 	}
-	return engines.Config{CacheDir: dir}
+	return engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs})
 }
 
-func (a App) convertOne(ctx context.Context, r *convert.Registry, s spell, dest string, secret func(string) (string, error), show func(control.Progress)) (err error) {
+// engines are those of this machine, looked for now.
+func (a App) engines(ctx context.Context) (*engines.Set, error) {
+	set := a.openEngines()
+	if err := set.Probe(ctx); err != nil && ctx.Err() != nil {
+		return nil, errors.Join(ctx.Err(), set.Close())
+	}
+	return set, nil // without a sandbox there are those in the program
+}
+
+// plan finds who does a step. The programs of this machine, which take seconds to look for, are looked for where nothing in
+// this one does it.
+func plan(ctx context.Context, set *engines.Set, step magic.Step, from string) (convert.Plan, error) {
+	p, err := set.Registry.Plan(step, from, false)
+	if !errors.Is(err, convert.ErrUnsupported) {
+		return p, err
+	}
+	if perr := set.Probe(ctx); perr != nil && ctx.Err() != nil {
+		return nil, ctx.Err()
+	}
+	return set.Registry.Plan(step, from, false)
+}
+
+func (a App) convertOne(ctx context.Context, set *engines.Set, s spell, dest string, secret func(string) (string, error), show func(control.Progress)) (err error) {
 	what := "convert " + s.file + s.path.String()
 	st, err := os.Stat(s.file)
 	if err != nil {
@@ -161,7 +183,7 @@ func (a App) convertOne(ctx context.Context, r *convert.Registry, s spell, dest 
 	}()
 	source := convert.Source{Path: file, Name: filepath.Base(s.file), Ext: magic.Ext(strings.TrimPrefix(filepath.Ext(s.file), ".")), Size: st.Size()}
 	for i, step := range s.path.Steps {
-		plan, err := r.Plan(step, source.Ext, false)
+		plan, err := plan(ctx, set, step, source.Ext)
 		if err != nil {
 			return fail.As(fail.NotFound, what, err).WithHint("dropfs formats " + s.file + " tells what can be had")
 		}

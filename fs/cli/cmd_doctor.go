@@ -92,9 +92,36 @@ func (a App) examine(c *cobra.Command) []finding {
 	} else {
 		found = append(found, checkStateDir(dir)...)
 	}
+	found = append(found, a.checkEngines(c.Context())...)
 	keys := config.NewKeys(a.Env, file.Path)
 	for _, name := range slices.Sorted(maps.Keys(file.Accounts)) {
 		found = append(found, checkAccount(c.Context(), file, keys, name)...)
+	}
+	return found
+}
+
+// checkEngines looks at what converts files here, and what would add to it.
+func (a App) checkEngines(ctx context.Context) []finding {
+	set, err := a.engines(ctx)
+	if err != nil {
+		return []finding{{"conversions", markNote, err.Error(), ""}}
+	}
+	var names []string
+	for _, e := range set.Registry.Engines() {
+		if len(e.Edges()) > 0 {
+			names = append(names, e.Name()+" "+e.Version())
+		}
+	}
+	found := []finding{{Check: "conversions", Mark: markOK, Text: strings.Join(names, ", ")}}
+	for _, h := range set.Missing() {
+		f := finding{Check: "conversions", Mark: markNote, Text: h.Engine + " is not there: " + h.Why}
+		if h.Package != "" {
+			f.Advice = "apt-get install " + h.Package
+		}
+		found = append(found, f)
+	}
+	if err := set.Close(); err != nil {
+		found = append(found, finding{"conversions", markNote, err.Error(), ""})
 	}
 	return found
 }

@@ -9,8 +9,8 @@ import (
 	"github.com/spf13/cobra"
 
 	"dropfs/convert"
+	"dropfs/convert/exec"
 	"dropfs/convert/magic"
-	"dropfs/fs/cli/engines"
 	"dropfs/fs/cli/fail"
 )
 
@@ -30,8 +30,11 @@ func (a App) formatsCommand() *cobra.Command {
 		Long: "Without FILE, prints a line for each format that can be converted; with one, what can be had of it, by which engines and\nwith which options. FILE may be an extension.",
 	}
 	asJSON := c.Flags().Bool("json", false, "print JSON")
-	c.RunE = run("formats", func(_ *cobra.Command, args []string) error {
-		set := engines.Open(a.enginesConfig())
+	c.RunE = run("formats", func(c *cobra.Command, args []string) error {
+		set, err := a.engines(c.Context())
+		if err != nil {
+			return err
+		}
 		froms := sourcesOf(set.Registry)
 		if len(args) == 1 {
 			froms = []string{extOfArg(args[0])}
@@ -40,6 +43,7 @@ func (a App) formatsCommand() *cobra.Command {
 		for _, from := range froms {
 			list = append(list, offersOf(set.Registry, from)...)
 		}
+		missing := set.Missing()
 		if err := set.Close(); err != nil {
 			return err
 		}
@@ -47,11 +51,12 @@ func (a App) formatsCommand() *cobra.Command {
 			return fail.New(fail.NotFound, "formats "+args[0], "nothing can be made of it on this machine")
 		}
 		if *asJSON {
-			return a.json(map[string]any{"formats": append([]offerJSON{}, list...)})
+			return a.json(map[string]any{"formats": append([]offerJSON{}, list...), "missing": hintsOf(missing)})
 		}
 		if len(args) == 1 {
 			return a.showOffers(list)
 		}
+		a.showMissing(missing)
 		return a.showMatrix(list)
 	})
 	return c
@@ -92,6 +97,32 @@ func offersOf(r *convert.Registry, from string) []offerJSON {
 		out = append(out, j)
 	}
 	return out
+}
+
+// hintJSON is a program that would add to what can be converted.
+type hintJSON struct {
+	Engine  string `json:"engine"`
+	Package string `json:"package,omitempty"` // of Debian
+	Why     string `json:"why"`               // it offers nothing
+}
+
+func hintsOf(list []exec.Hint) []hintJSON {
+	out := []hintJSON{}
+	for _, h := range list {
+		out = append(out, hintJSON{h.Engine, h.Package, h.Why})
+	}
+	return out
+}
+
+// showMissing tells what would add to the matrix, beside it.
+func (a App) showMissing(list []exec.Hint) {
+	for _, h := range list {
+		if h.Package != "" {
+			a.note("%s would add more: apt-get install %s", h.Engine, h.Package)
+		} else {
+			a.note("%s does not work here: %s", h.Engine, printable(h.Why))
+		}
+	}
 }
 
 func (a App) showOffers(list []offerJSON) error {

@@ -366,7 +366,7 @@ func (a App) serveDisk(ctx context.Context, p *mountPlan) (err error) {
 	defer func() { err = errors.Join(err, closeLog()) }()
 	d := daemon.New(daemon.Config{
 		File: p.file, Keys: config.NewKeys(a.Env, p.file.Path), Env: a.Env, Options: p.options, StateDir: p.stateDir,
-		Sockets: []string{a.Env.RuntimeDir(), p.stateDir}, LogFile: p.logPath(), Log: log,
+		Sockets: []string{a.Env.RuntimeDir(), p.stateDir}, LogFile: p.logPath(), Log: log, Programs: a.Programs,
 	})
 	if err := d.Ensure(ctx, p.accounts); err != nil {
 		return errors.Join(err, d.Close()) //nolint:contextcheck // what ended the run must not end the closing

@@ -43,6 +43,8 @@ func (a App) serveCommand() *cobra.Command {
 	f.StringVar(&s.TLSCert, "tls-cert", "", "serve HTTPS with the certificate in `FILE`")
 	f.StringVar(&s.TLSKey, "tls-key", "", "and its key in `FILE`")
 	f.BoolVar(&s.BehindProxy, "behind-proxy", false, "believe X-Forwarded headers")
+	f.StringVar(&s.Keep, "keep", "", "keep uploads and results of conversions for `DURATION` (24h)")
+	f.BoolVar(&s.PrivateWebhooks, "private-webhooks", false, "let webhooks be at addresses that are not public")
 	level := f.String("log-level", "", "error, warn, info or debug (`LEVEL`)")
 	format := f.String("log-format", "", "text or json (`FORMAT`)")
 	c.RunE = run("serve", func(c *cobra.Command, _ []string) error {
@@ -88,6 +90,7 @@ func (a App) serveSettings(c *cobra.Command, file *config.File, flags config.Ser
 		{&s.FaxCommand, &flags.FaxCommand},
 		{&s.TLSCert, &flags.TLSCert},
 		{&s.TLSKey, &flags.TLSKey},
+		{&s.Keep, &flags.Keep},
 	} {
 		if *v.from != "" {
 			*v.to = *v.from
@@ -98,6 +101,9 @@ func (a App) serveSettings(c *cobra.Command, file *config.File, flags config.Ser
 	}
 	if c.Flags().Changed("behind-proxy") {
 		s.BehindProxy = flags.BehindProxy
+	}
+	if c.Flags().Changed("private-webhooks") {
+		s.PrivateWebhooks = flags.PrivateWebhooks
 	}
 	s.Listen = firstOf(s.Listen, defaultListen)
 	if s.Data == "" {
@@ -120,7 +126,14 @@ func (a App) serveSettings(c *cobra.Command, file *config.File, flags config.Ser
 func hubConfig(s config.ServeKeys, log *logrus.Entry) (hub.Config, error) {
 	c := hub.Config{
 		DataDir: s.Data, Objects: s.Objects, Database: s.Database, PublicURL: strings.TrimSuffix(s.PublicURL, "/"),
-		BehindProxy: s.BehindProxy, Rate: map[string]hub.Rate{}, Log: log,
+		BehindProxy: s.BehindProxy, Rate: map[string]hub.Rate{}, Log: log, PrivateHooks: s.PrivateWebhooks,
+	}
+	if s.Keep != "" {
+		d, err := config.ParseDuration(s.Keep)
+		if err != nil || d <= 0 {
+			return c, fail.New(fail.Usage, "serve: --keep", "a duration is needed, like 24h")
+		}
+		c.Keep = d
 	}
 	for _, text := range s.APIKey {
 		k, err := config.ParseHubKey(text)
@@ -247,11 +260,14 @@ func (a App) keyCommand() *cobra.Command {
 		c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	}
 	create.RunE = run("key create", func(c *cobra.Command, args []string) error {
-		if *hook != "" || *hookSecret != "" {
-			return fail.New(fail.Usage, "key create", "this version of the hub sends no webhooks")
+		if err := checkWebhook(*hook, *hookSecret); err != nil {
+			return err
 		}
 		return a.withHub(c, s, func(ctx context.Context, h *hub.Hub) error {
 			key, info, err := h.CreateKey(ctx, args[0], *months)
+			if err == nil && *hook != "" {
+				err = h.AddWebhook(ctx, info.PublicID, *hook, remote.Secret(*hookSecret))
+			}
 			if err != nil {
 				return err
 			}
@@ -276,6 +292,17 @@ func (a App) keyCommand() *cobra.Command {
 		})
 	})
 	return groupOf("key", "makes, lists and revokes the keys of a hub", create, list, revoke)
+}
+
+// checkWebhook tells whether a webhook is one before a key is made for it.
+func checkWebhook(url, secret string) error {
+	switch {
+	case url == "" && secret != "":
+		return fail.New(fail.Usage, "key create", "--webhook-secret belongs to --webhook")
+	case url != "" && hub.CheckWebhook(url) != nil:
+		return fail.New(fail.Usage, "key create: --webhook", "an http or https URL without a user is needed")
+	}
+	return nil
 }
 
 // withHub opens a hub's database beside the hub itself.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"dropfs/convert/exec/sandbox"
 	"dropfs/fs/cli/daemon"
 	"dropfs/fs/platform"
 )
@@ -22,7 +23,7 @@ import (
 const mainVar = "DROPFS_TEST_MAIN"
 
 func TestMain(m *testing.M) {
-	if os.Getenv(mainVar) != "" {
+	if os.Getenv(mainVar) != "" || len(os.Args) > 1 && os.Args[1] == sandbox.Arg { // its children have no environment
 		os.Exit(Main(System()))
 	}
 	os.Exit(m.Run())

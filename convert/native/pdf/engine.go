@@ -21,13 +21,17 @@ type Config struct {
 	CacheDir string
 	// Instances is how many runs may be at work at the same time; 0, and at most: GOMAXPROCS.
 	Instances int
+	// Unchecked leaves out the look at the context in every loop of the guest, which takes as long again as its work. A
+	// document that keeps the guest busy then cannot be stopped, and while it is busy the garbage collector, and with it the
+	// whole process, waits: only for a process of its own that can be killed.
+	Unchecked bool
 }
 
 // Engine converts PDF. It is a convert.Engine and a convert.Lister.
 type Engine struct{ pool *pool }
 
 // New makes an engine. The module is compiled at the first run.
-func New(c Config) *Engine { return &Engine{newPool(c.Instances, c.CacheDir)} }
+func New(c Config) *Engine { return &Engine{newPool(c)} }
 
 // Close frees the module. No run may be under way or follow.
 func (e *Engine) Close() error { return e.pool.close(context.Background()) }
@@ -59,26 +63,25 @@ func edges() []convert.Edge {
 	return append(
 		out,
 		convert.Edge{Op: "txt", From: "pdf", To: "txt", Options: []string{"page", "secret"}, Cost: 1, Loss: 100},
+		convert.Edge{Op: "pdf", From: "pdf", To: "pdf", Options: []string{"page", "secret"}, Cost: 1},
+		convert.Edge{Op: magic.Merge, From: "pdf", To: "pdf", Options: []string{"secret"}, Many: true, Cost: 1},
+		convert.Edge{Op: magic.Lock, From: "pdf", To: "=", Options: []string{"secret"}, Cost: 1},
+		convert.Edge{Op: magic.Unlock, From: "pdf", To: "=", Options: []string{"secret"}, Cost: 1},
+		convert.Edge{Op: magic.ResetPassword, From: "pdf", To: "=", Options: []string{"secret", "new_secret"}, Cost: 1},
+		convert.Edge{Op: magic.Compress, From: "pdf", To: "=", Options: []string{"level"}, Cost: 10, Loss: 1},
 		convert.Edge{Op: magic.Pages, From: "pdf", Options: []string{
 			"format", "dpi", "width", "height", "quality", "background", "secret",
 		}, Cost: 1, Loss: 1},
 	)
 }
 
-// task is what a run does once its document is open.
-type task func(d *document, w io.Writer) error
-
 // Run is that of a convert.Engine.
 func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	job.Limits = job.Limits.Resolved()
-	if len(job.Sources) != 1 {
-		return fmt.Errorf("%w: %d sources", convert.ErrUnsupported, len(job.Sources))
+	if n := len(job.Sources); n == 0 || n > 1 && job.Step.Op != magic.Merge {
+		return fmt.Errorf("%w: %d sources", convert.ErrUnsupported, n)
 	}
 	do, err := plan(job)
-	if err != nil {
-		return err
-	}
-	password, err := secretOf(job, "secret")
 	if err != nil {
 		return err
 	}
@@ -95,18 +98,28 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 		slot.leave()
 		return err
 	}
-	return slot.inside(ctx, st.ModTime(), func(g *guest) error {
-		d, err := open(g, job.Sources[0], password)
-		if err == nil {
-			err = do(d, out)
-		}
-		return out.finish(err)
-	})
+	return slot.inside(ctx, st.ModTime(), func(g *guest) error { return out.finish(do(g, out)) })
 }
+
+// task is what a run does.
+type task func(g *guest, w io.Writer) error
 
 // plan finds what a step is to do, and refuses what can be refused before any work.
 func plan(job convert.Job) (task, error) {
 	o := job.Step.Options
+	secret, err := secretOf(job, "secret")
+	if err != nil {
+		return nil, err
+	}
+	with := func(password string, do func(d *document, w io.Writer) error) (task, error) {
+		return func(g *guest, w io.Writer) error {
+			d, err := open(g, job.Sources[0], password)
+			if err != nil {
+				return err
+			}
+			return do(d, w)
+		}, nil
+	}
 	switch job.Step.Op {
 	case "png", "jpg", "gif", "bmp", "tiff":
 		page, err := onePage(o)
@@ -117,9 +130,31 @@ func plan(job convert.Job) (task, error) {
 		if err != nil {
 			return nil, err
 		}
-		return func(d *document, w io.Writer) error { return d.picture(w, page, raster{background: background}, job) }, nil
+		return with(secret, func(d *document, w io.Writer) error { return d.picture(w, page, raster{background: background}, job) })
 	case "txt":
-		return func(d *document, w io.Writer) error { return d.write(w, o, d.progress(job)) }, nil
+		return with(secret, func(d *document, w io.Writer) error { return d.write(w, o, d.progress(job)) })
+	case "pdf":
+		return with(secret, func(d *document, w io.Writer) error { return d.pick(w, job) })
+	case magic.Merge:
+		return func(g *guest, w io.Writer) error { return merge(g, w, job, secret) }, nil
+	case magic.Unlock:
+		return with(secret, func(d *document, w io.Writer) error { return d.unlock(w, job) })
+	case magic.Lock:
+		if secret == "" {
+			return nil, fmt.Errorf("%w: lock without secret=NAME", convert.ErrUnsupported)
+		}
+		return with("", func(d *document, w io.Writer) error { return d.lock(w, secret) })
+	case magic.Compress:
+		return with("", func(d *document, w io.Writer) error { return d.compress(w, job) })
+	case magic.ResetPassword:
+		fresh, err := secretOf(job, "new_secret")
+		if err != nil {
+			return nil, err
+		}
+		if fresh == "" || secret == "" {
+			return nil, fmt.Errorf("%w: reset_password without secret=NAME,new_secret=NAME", convert.ErrUnsupported)
+		}
+		return with(secret, func(d *document, w io.Writer) error { return d.relock(w, fresh) })
 	}
 	return nil, fmt.Errorf("%w: %s", convert.ErrUnsupported, job.Step.Op)
 }

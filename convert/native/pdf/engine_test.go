@@ -8,8 +8,10 @@ import (
 	"image/color"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	_ "golang.org/x/image/bmp"
 	_ "golang.org/x/image/tiff"
@@ -24,7 +26,7 @@ var shared = New(Config{})
 // run does a step with sources and answers the result.
 func run(t testing.TB, step string, sources ...[]byte) ([]byte, error) {
 	t.Helper()
-	return runJob(t, t.Context(), convert.Job{Step: stepOf(t, step)}, sources...)
+	return runJob(t.Context(), t, convert.Job{Step: stepOf(t, step)}, sources...)
 }
 
 func stepOf(t testing.TB, text string) magic.Step {
@@ -36,7 +38,7 @@ func stepOf(t testing.TB, text string) magic.Step {
 	return p.Steps[0]
 }
 
-func runJob(t testing.TB, ctx context.Context, job convert.Job, sources ...[]byte) ([]byte, error) {
+func runJob(ctx context.Context, t testing.TB, job convert.Job, sources ...[]byte) ([]byte, error) {
 	t.Helper()
 	dir := t.TempDir()
 	job.Dir = filepath.Join(dir, "job")
@@ -95,6 +97,8 @@ func secrets(name string) (string, error) {
 		return "pässword one", nil
 	case "new":
 		return "another one", nil
+	case "long":
+		return strings.Repeat("ü", 150), nil
 	case "empty":
 		return "", nil
 	}
@@ -156,5 +160,52 @@ func TestText(t *testing.T) {
 		if got := string(mustRun(t, step, doc)); got != want {
 			t.Errorf("%s: %q, want %q", step, got, want)
 		}
+	}
+}
+
+// The same source makes the same result: what a new document says of its time is the source's.
+func TestSameSourceSameResult(t *testing.T) {
+	src := sourcesIn(t, t.TempDir(), numbered(4), numbered(2))
+	when := time.Date(2020, 5, 17, 1, 2, 3, 0, time.UTC)
+	for _, s := range src {
+		if err := os.Chtimes(s.Path, when, when); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for step, n := range map[string]int{"pdf,page=2-3": 1, "merge": 2, "compress": 1, "png": 1, "txt": 1} {
+		var last []byte
+		for i := range 2 {
+			out := filepath.Join(t.TempDir(), "out")
+			if err := shared.Run(t.Context(), convert.Job{Step: stepOf(t, step), Sources: src[:n], Out: out}); err != nil {
+				t.Fatal(err)
+			}
+			b, err := os.ReadFile(out)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if i > 0 && !bytes.Equal(b, last) {
+				t.Errorf("%s: two results", step)
+			}
+			if last = b; step == "merge" && !bytes.Contains(b, []byte("D:20200517")) {
+				t.Errorf("%s: made at another time", step)
+			}
+		}
+	}
+}
+
+func TestProgressIsTold(t *testing.T) {
+	var told []float64
+	job := convert.Job{Step: stepOf(t, "txt"), Progress: func(x float64) { told = append(told, x) }}
+	if _, err := runJob(t.Context(), t, job, numbered(4)); err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Equal(told, []float64{0.25, 0.5, 0.75, 1}) {
+		t.Errorf("%v", told)
+	}
+}
+
+func TestNameAndVersion(t *testing.T) {
+	if shared.Name() != "pdfium" || !strings.HasPrefix(shared.Version(), "2.15.1-") {
+		t.Errorf("%s %s", shared.Name(), shared.Version())
 	}
 }

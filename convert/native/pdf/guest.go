@@ -26,8 +26,11 @@ type guest struct {
 
 // newGuest starts an instance for the run of ctx.
 func newGuest(run context.Context, r wazero.Runtime, module wazero.CompiledModule, clock time.Time) (*guest, error) {
-	ctx := context.WithValue(context.WithoutCancel(run), stayKey{}, &stay{run: run, clock: clock})
+	ctx := context.WithValue(run, stayKey{}, &stay{run: run, clock: clock})
 	mod, err := r.InstantiateModule(ctx, module, wazero.NewModuleConfig().WithName("").WithStartFunctions())
+	if run.Err() != nil {
+		return nil, run.Err()
+	}
 	if err != nil {
 		return nil, fmt.Errorf("%w: pdfium did not start: %s", convert.ErrBroken, firstLine(err))
 	}
@@ -43,7 +46,7 @@ func newGuest(run context.Context, r wazero.Runtime, module wazero.CompiledModul
 }
 
 // close frees the instance. Closing without a word is all that can be done with it.
-func (g *guest) close() { _ = g.mod.Close(g.ctx) }
+func (g *guest) close() { _ = g.mod.Close(context.WithoutCancel(g.ctx)) }
 
 // call calls a function of the guest and answers its result, 0 where it has none or something failed.
 func (g *guest) call(name string, args ...uint64) uint32 {
@@ -141,13 +144,4 @@ func (g *guest) load(r io.Reader, size int) uint32 {
 		}
 	}
 	return p
-}
-
-// save writes n bytes of the guest's memory to w.
-func (g *guest) save(w io.Writer, p uint32, n int) {
-	if b := g.view(p, n); b != nil {
-		if _, err := w.Write(b); err != nil && g.err == nil {
-			g.err = err
-		}
-	}
 }

@@ -15,10 +15,10 @@ import (
 
 // Error numbers as the guest's C library has them (WASI).
 const (
-	errnoBadFile  = 8
-	errnoNoEntry  = 44
-	errnoNotPerm  = 63
-	pageBytes     = 1 << 16
+	errnoBadFile = 8
+	errnoNoEntry = 44
+	errnoNotPerm = 63
+	pageBytes    = 1 << 16
 )
 
 var errAborted = errors.New("it gave up")

@@ -9,6 +9,9 @@ import (
 	"dropfs/convert/magic"
 )
 
+// maxPassword is what counts of a password, in bytes (ISO 32000-2 §7.6.4.3.3).
+const maxPassword = 127
+
 // secretOf answers the secret that an option of the step names; "" where the option is not given.
 func secretOf(job convert.Job, option string) (string, error) {
 	name := job.Step.Options[option]
@@ -25,7 +28,7 @@ func secretOf(job convert.Job, option string) (string, error) {
 	if value == "" || strings.ContainsRune(value, 0) {
 		return "", fmt.Errorf("%w: the secret %q cannot be a password", convert.ErrUnsupported, name)
 	}
-	return value, nil
+	return value[:min(len(value), maxPassword)], nil
 }
 
 // onePage answers the page that a picture is of, from 0.

@@ -21,6 +21,7 @@ const memoryPages = 1 << 14
 // pool starts instances of the module, which it compiles when it is first needed.
 type pool struct {
 	cacheDir  string
+	unchecked bool
 	slots     chan struct{} // one for each instance at work
 	abandoned chan struct{} // one for each that has been left alone and has given back its slot
 
@@ -32,12 +33,13 @@ type pool struct {
 	err    error
 }
 
-func newPool(instances int, cacheDir string) *pool {
+func newPool(c Config) *pool {
+	instances := c.Instances
 	if most := runtime.GOMAXPROCS(0); instances < 1 || instances > most {
 		instances = most
 	}
 	return &pool{
-		cacheDir: cacheDir, ready: make(chan struct{}),
+		cacheDir: c.CacheDir, unchecked: c.Unchecked, ready: make(chan struct{}),
 		slots: make(chan struct{}, instances), abandoned: make(chan struct{}, instances),
 	}
 }
@@ -70,8 +72,9 @@ func (s *slot) leave() { <-<-s.has }
 func (s *slot) inside(ctx context.Context, clock time.Time, work func(g *guest) error) error {
 	done := make(chan error, 1)
 	go func() {
-		defer s.leave()
-		done <- s.pool.alone(ctx, clock, work)
+		err := s.pool.alone(ctx, clock, work)
+		s.leave()
+		done <- err
 	}()
 	select {
 	case err := <-done:
@@ -151,8 +154,9 @@ func (p *pool) compile(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	// A check of the context in every loop of the guest would cost more than its work does.
-	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(false).WithMemoryLimitPages(memoryPages).WithDebugInfoEnabled(false)
+	// A guest in a loop without a check can be ended by nothing, and holds up the garbage collector and so all of the
+	// process: the runtime cannot stop a goroutine in the guest's code.
+	config := wazero.NewRuntimeConfig().WithCloseOnContextDone(!p.unchecked).WithMemoryLimitPages(memoryPages).WithDebugInfoEnabled(false)
 	if p.cacheDir != "" {
 		if p.cache, err = openCache(p.cacheDir); err != nil {
 			return err

@@ -1,34 +1,26 @@
 package pdf
-
-import (
-	"fmt"
-	"os"
-	"testing"
-	"time"
-	"path/filepath"
-	"syscall"
-)
-
-func cpu() time.Duration { var r syscall.Rusage; syscall.Getrusage(0, &r); return time.Duration(r.Utime.Nano()+r.Stime.Nano()) }
-
+import ("testing";"time";"fmt";"os";"syscall")
+func cpu() time.Duration { var r syscall.Rusage; _ = syscall.Getrusage(0, &r); return time.Duration(r.Utime.Nano()+r.Stime.Nano()) }
 func TestZZ(t *testing.T) {
-	D := "/tmp/tmp.IvKHxYbuli"
-	doc, _ := os.ReadFile(D + "/bd/usr/share/doc/bash/bashref.pdf")
-	mustRun(t, "txt,page=1", doc)
-	c := cpu(); t0 := time.Now()
-	n := 0
-	for i := range 40 {
-		out := mustRun(t, fmt.Sprintf("png,page=%d", i+1), doc)
-		n += len(out)
-		if i == 9 { os.WriteFile(filepath.Join(D, "p10.png"), out, 0o600) }
+	doc, _ := os.ReadFile("/tmp/tmp.IvKHxYbuli/bd/usr/share/doc/bash/bashref.pdf")
+	keep := shared
+	for _, un := range []bool{false, true} {
+		shared = New(Config{Unchecked: un})
+		c := cpu()
+		mustRun(t, "txt,page=1", doc)
+		fmt.Println(un, "compile", cpu()-c)
+		for _, f := range []string{"png", "bmp"} {
+			c = cpu()
+			for i := range 40 { mustRun(t, fmt.Sprintf("%s,page=%d", f, i+1), doc) }
+			fmt.Println(un, "40", f, cpu()-c)
+		}
+		c = cpu()
+		mustRun(t, "txt", doc)
+		fmt.Println(un, "txt", cpu()-c)
+		c = cpu()
+		mustRun(t, "merge", doc, doc)
+		fmt.Println(un, "merge", cpu()-c)
+		_ = shared.Close()
 	}
-	fmt.Println("40 png", cpu()-c, time.Since(t0), n)
-	c = cpu(); t0 = time.Now()
-	for i := range 40 {
-		mustRun(t, fmt.Sprintf("bmp,page=%d", i+1), doc)
-	}
-	fmt.Println("40 bmp", cpu()-c, time.Since(t0))
-	c = cpu(); t0 = time.Now()
-	os.WriteFile(filepath.Join(D, "b.txt"), mustRun(t, "txt", doc), 0o600)
-	fmt.Println("txt", cpu()-c, time.Since(t0))
+	shared = keep
 }

@@ -162,11 +162,31 @@ func ReadKey(r io.Reader) (remote.Secret, error) {
 // AccountKey finds the key of an account: in its section, in the file it names, else where login keeps keys.
 func (c *File) AccountKey(keys Keys, name string) (remote.Secret, error) {
 	a := c.Accounts[name]
+	return c.key(keys, a.APIKey, a.APIKeyFile, KindAccount, name)
+}
+
+// ConvertFor finds the conversion service of an account, its own or the one for all, with its key; nil where there is none.
+func (c *File) ConvertFor(keys Keys, name string) (*Convert, remote.Secret, error) {
+	section, keyName := c.Accounts[name].Convert, name
+	if section == nil {
+		section, keyName = c.Convert, ConvertForAll
+	}
+	if section == nil {
+		return nil, "", nil
+	}
+	key, err := c.key(keys, section.APIKey, section.APIKeyFile, KindConvert, keyName)
+	return section, key, err
+}
+
+// ConvertForAll is the name under which the key of the section for all accounts is kept.
+const ConvertForAll = "all"
+
+// key is the one given, or that in the file named, else the one kept.
+func (c *File) key(keys Keys, given remote.Secret, file, kind, name string) (remote.Secret, error) {
 	switch {
-	case a.APIKey != "":
-		return a.APIKey, nil
-	case a.APIKeyFile != "":
-		file := a.APIKeyFile
+	case given != "":
+		return given, nil
+	case file != "":
 		if !filepath.IsAbs(file) {
 			file = filepath.Join(c.Dir(), file)
 		}
@@ -176,6 +196,6 @@ func (c *File) AccountKey(keys Keys, name string) (remote.Secret, error) {
 		}
 		return key, err
 	default:
-		return keys.Get(KindAccount, name)
+		return keys.Get(kind, name)
 	}
 }

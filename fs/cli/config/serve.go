@@ -25,6 +25,9 @@ type ServeKeys struct {
 	TLSCert     string          `toml:"tls_cert"`
 	TLSKey      string          `toml:"tls_key"`
 	BehindProxy bool            `toml:"behind_proxy"`
+	Keep        string          `toml:"keep"` // how long uploads and results of the D3 wire are kept
+
+	PrivateWebhooks bool `toml:"private_webhooks"`
 }
 
 // ServeFromEnv fills what the environment says over what the file says.
@@ -32,6 +35,7 @@ func (e Env) ServeFromEnv(s ServeKeys) (ServeKeys, error) {
 	for name, p := range map[string]*string{
 		"LISTEN": &s.Listen, "DATA": &s.Data, "DATABASE": &s.Database, "OBJECTS": &s.Objects, "PUBLIC_URL": &s.PublicURL,
 		"RATE": &s.Rate, "SMTP": &s.SMTP, "FAX_COMMAND": &s.FaxCommand, "TLS_CERT": &s.TLSCert, "TLS_KEY": &s.TLSKey,
+		"KEEP": &s.Keep,
 	} {
 		if v := e.Get("DROPFS_" + name); v != "" {
 			*p = v
@@ -43,12 +47,16 @@ func (e Env) ServeFromEnv(s ServeKeys) (ServeKeys, error) {
 			s.APIKey = append(s.APIKey, remote.Secret(k))
 		}
 	}
-	if v := e.Get("DROPFS_BEHIND_PROXY"); v != "" {
+	for name, p := range map[string]*bool{"BEHIND_PROXY": &s.BehindProxy, "PRIVATE_WEBHOOKS": &s.PrivateWebhooks} {
+		v := e.Get("DROPFS_" + name)
+		if v == "" {
+			continue
+		}
 		b, err := ParseBool(v)
 		if err != nil {
-			return s, fmt.Errorf("DROPFS_BEHIND_PROXY: %w", err)
+			return s, fmt.Errorf("DROPFS_%s: %w", name, err)
 		}
-		s.BehindProxy = b
+		*p = b
 	}
 	return s, nil
 }

@@ -30,17 +30,54 @@ func (d *Disk) openConversions() *vfs.Conversions {
 	if d.conv == nil {
 		dir := filepath.Join(d.cfg.StateDir, runsDir)
 		sweepRuns(dir)
-		set := engines.Open(engines.Config{CacheDir: d.cacheDir()})
+		own := filepath.Join(dir, strconv.Itoa(os.Getpid()))
+		set := engines.Open(engines.Config{CacheDir: d.cacheDir(), Programs: d.cfg.Programs})
 		broker, err := convert.NewBroker(convert.BrokerConfig{
-			Registry: set.Registry, Dir: filepath.Join(dir, strconv.Itoa(os.Getpid())), Log: d.log,
+			Registry: set.Registry, Dir: own, Log: d.log,
 		})
 		if err != nil {
 			d.log.WithError(err).Warn("no conversions on this disk")
 			return nil
 		}
 		d.conv = &conversions{set, broker}
+		d.group.Go(func() { // the disk does not wait for it
+			if err := set.Probe(d.ctx); err != nil && d.ctx.Err() == nil {
+				d.log.WithError(err).Info("programs of this machine convert nothing")
+			}
+		})
 	}
 	return &vfs.Conversions{Broker: d.conv.broker, Secret: d.secret}
+}
+
+// converter answers who converts what is in an account: the engines of this machine, and its conversion service where it has
+// one; nil: the engines alone.
+func (d *Disk) converter(a *account) *convert.Registry {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.conv == nil || a.converts != nil {
+		return a.registry()
+	}
+	log := d.log.WithField("account", a.name)
+	section, key, err := d.cfg.File.ConvertFor(d.cfg.Keys, a.name)
+	if section == nil && err == nil {
+		return nil
+	}
+	if err == nil {
+		a.converts, err = d.conv.set.WithService(*section, key, "dropfs/"+Version, log)
+	}
+	if err != nil {
+		log.WithError(err).Warn("no conversion service; this machine's engines convert")
+		return nil
+	}
+	d.group.Go(func() { _ = a.converts.Engine.Background(d.ctx) }) // it ends with its context, and logs what it meets
+	return a.registry()
+}
+
+func (a *account) registry() *convert.Registry {
+	if a.converts == nil {
+		return nil
+	}
+	return a.converts.Registry
 }
 
 // cacheDir is where what can be made again is kept; "" where there is no such place.

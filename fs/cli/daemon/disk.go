@@ -16,6 +16,7 @@ import (
 	"dropfs/cache"
 	"dropfs/fs/cli/config"
 	"dropfs/fs/cli/control"
+	"dropfs/fs/cli/engines"
 	"dropfs/fs/cli/fail"
 	"dropfs/fs/vfs"
 )
@@ -29,6 +30,7 @@ type Config struct {
 	StateDir string   // the root; each account has a directory below it
 	Sockets  []string // directories for the control socket, the first that can be used; none: no socket
 	LogFile  string   // told in Info
+	Programs bool     // programs of this machine convert (engines.Config)
 	Log      *logrus.Entry
 }
 
@@ -73,6 +75,8 @@ type account struct {
 	slot    uint16
 	replica *cache.Replica
 	service *service
+
+	converts *engines.Service // guarded by Disk.mu; nil: none, or not asked for yet
 }
 
 // file is the configuration as it was last read.
@@ -243,6 +247,9 @@ func (d *Disk) Close() error {
 			errs = append(errs, fmt.Errorf("close account %s: %w", a.name, err))
 		}
 		a.service.close()
+		if a.converts != nil {
+			a.converts.Close()
+		}
 	}
 	if hub != nil {
 		errs = append(errs, hub.close())

@@ -4,25 +4,38 @@
 //
 //	E1: the order is that of preference where two engines are equally good: what is in the program goes before what is not.
 //	E2: what an engine needs to run (compiled modules, programs that wait) begins with its first use and ends with Close.
+//	E3: programs of this machine are looked for by Probe alone, and run in a sandbox only: this binary run again, whose main
+//	    function must hand sandbox.Arg on.
 package engines
 
 import (
+	"context"
 	"errors"
 	"path/filepath"
 
 	"dropfs/convert"
+	"dropfs/convert/exec"
+	"dropfs/convert/native/archive"
+	"dropfs/convert/native/images"
 	"dropfs/convert/native/pdf"
+	"dropfs/convert/native/sheet"
+	"dropfs/convert/native/text"
 )
 
 // Config tells where the engines may keep things.
 type Config struct {
 	// CacheDir holds what can be made again: compiled modules. "" none is kept.
 	CacheDir string
+	// Programs has the programs of this machine looked for and used (E3).
+	Programs bool
+	// Scratch is where the programs may keep what they need while they wait; "" the system's.
+	Scratch string
 }
 
 // Set is the engines of this process.
 type Set struct {
 	Registry *convert.Registry
+	programs *exec.Set // nil: none
 	closers  []func() error
 }
 
@@ -35,8 +48,30 @@ func Open(c Config) *Set {
 	}
 	documents := pdf.New(pdf.Config{CacheDir: wasm})
 	s.closers = append(s.closers, documents.Close)
-	s.Registry = convert.NewRegistry(documents)
+	list := []convert.Engine{documents, images.New(), archive.New(), text.New(), sheet.New()}
+	if c.Programs {
+		s.programs = exec.New(exec.Config{Scratch: c.Scratch})
+		s.closers = append(s.closers, s.programs.Close)
+		list = append(list, s.programs.Engines()...)
+	}
+	s.Registry = convert.NewRegistry(list...)
 	return s
+}
+
+// Probe looks for the programs; until it has, their engines offer nothing. It takes some seconds.
+func (s *Set) Probe(ctx context.Context) error {
+	if s.programs == nil {
+		return nil
+	}
+	return s.programs.Probe(ctx)
+}
+
+// Missing lists the programs that would add to what can be converted, and the packages that have them.
+func (s *Set) Missing() []exec.Hint {
+	if s.programs == nil {
+		return nil
+	}
+	return s.programs.Missing()
 }
 
 // Close ends what the engines have running (E2).

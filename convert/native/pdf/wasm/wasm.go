@@ -1,7 +1,7 @@
 // Package wasm holds PDFium, compiled to WebAssembly by the makers of the npm package @embedpdf/pdfium.
 //
-// The licence of the build is in LICENSE, that of PDFium in LICENSE.pdfium; both come from the package. fetch.sh made
-// pdfium.wasm.zst from it.
+// The licence of the build is in LICENSE, that of PDFium in LICENSE.pdfium; both come from the package. NOTICE names what
+// else is in it. fetch.sh made pdfium.wasm.zst from the package.
 //
 // Invariants:
 //
@@ -35,6 +35,9 @@ var licence string
 //go:embed LICENSE.pdfium
 var licencePDFium string
 
+//go:embed NOTICE
+var notice string
+
 // ErrDamaged is answered for a module that is not the one that was packed.
 var ErrDamaged = errors.New("the embedded pdfium module is damaged")
 
@@ -43,7 +46,7 @@ func Module() ([]byte, error) { return unpack(packed) }
 
 // Licences answers the licence texts of what is embedded, by the names of their files.
 func Licences() map[string]string {
-	return map[string]string{"LICENSE": licence, "LICENSE.pdfium": licencePDFium}
+	return map[string]string{"LICENSE": licence, "LICENSE.pdfium": licencePDFium, "NOTICE": notice}
 }
 
 func unpack(packed []byte) ([]byte, error) {

@@ -1,0 +1,163 @@
+package exec_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"dropfs/convert"
+	"dropfs/convert/magic"
+)
+
+// probeMedia answers codecs and length of a film or sound.
+func probeMedia(t *testing.T, path string) (codecs string, seconds float64) {
+	t.Helper()
+	codecs = strings.Join(strings.Fields(tool(t, "ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "default=nw=1:nk=1", path)), " ")
+	if length := strings.TrimSpace(tool(t, "ffprobe", "-v", "error", "-show_entries", "format=duration", "-of", "default=nw=1:nk=1", path)); length != "N/A" {
+		var err error
+		if seconds, err = strconv.ParseFloat(length, 64); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return codecs, seconds
+}
+
+// clip is a film of 4 s, 160 by 120, with a tone.
+func clip(t *testing.T, name string, more ...string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), name)
+	args := append([]string{
+		"-v", "error", "-f", "lavfi", "-i", "testsrc2=size=160x120:rate=10:duration=4", "-f", "lavfi", "-i", "sine=duration=4",
+		"-metadata", "title=a title",
+	}, more...)
+	tool(t, "ffmpeg", append(args, path)...)
+	return path
+}
+
+func TestMedia(t *testing.T) {
+	ff := engine(t, "ffmpeg")
+	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p")
+	tone := make1(t, ff, film, "@wav")
+	for _, c := range []struct {
+		path, step, codecs string
+		seconds            float64
+	}{
+		{film, "@mp3", "mp3", 4},
+		{film, "@opus", "opus", 4},
+		{film, "@m4a", "aac", 4},
+		{film, "@mkv", "h264 aac", 4},
+		{film, "@mov", "h264 aac", 4},
+		{film, "@webm", "vp9 opus", 4},
+		{film, "@mkv,width=80,q=30", "h264 aac", 4},
+		{film, "@gif", "gif", 4},
+		{clip(t, "film.avi"), "@mp4", "h264 mp3", 4},
+		{clip(t, "film.mkv"), "@mp4", "h264 aac", 4},
+		{tone, "@mp3,quality=20", "mp3", 4},
+		{tone, "@flac", "flac", 4},
+		{tone, "@ogg", "vorbis", 4},
+		{tone, "@aac", "aac", 4},
+		{make1(t, ff, tone, "@flac"), "@wav", "pcm_s16le", 4},
+		{make1(t, ff, tone, "@mp3"), "@opus,strip=yes", "opus", 4},
+		{make1(t, ff, tone, "@aac"), "@mp3", "mp3", 4},
+		{make1(t, ff, film, "@gif"), "@mp4", "h264", 4},
+	} {
+		t.Run(filepath.Base(c.path)+c.step, func(t *testing.T) {
+			codecs, seconds := probeMedia(t, make1(t, ff, c.path, c.step))
+			if codecs != c.codecs || math.Abs(seconds-c.seconds) > 0.3 {
+				t.Errorf("%s of %.1f s, want %s of %.1f s", codecs, seconds, c.codecs, c.seconds)
+			}
+		})
+	}
+	t.Run("strip", func(t *testing.T) {
+		for step, want := range map[string]bool{"@mp3": true, "@mp3,strip=yes": false} {
+			if has := strings.Contains(tool(t, "ffprobe", "-v", "error", "-show_entries", "format_tags", make1(t, ff, film, step)), "a title"); has != want {
+				t.Errorf("%s has the title: %v", step, has)
+			}
+		}
+	})
+	t.Run("quality", func(t *testing.T) {
+		low, high := fileSize(t, make1(t, ff, tone, "@opus,q=5")), fileSize(t, make1(t, ff, tone, "@opus,q=95"))
+		if low*2 > high {
+			t.Errorf("quality 5 has %d bytes, 95 has %d", low, high)
+		}
+	})
+}
+
+func fileSize(t *testing.T, path string) int64 {
+	t.Helper()
+	info, err := os.Stat(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return info.Size()
+}
+
+func TestStills(t *testing.T) {
+	ff := engine(t, "ffmpeg")
+	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p")
+	for step, size := range map[string]string{
+		"@jpg": "160x120", "@png,time=2": "160x120", "@jpg,t=1%2E5,w=80": "80x60", "@png,width=8000": "160x120",
+		"@thumb": "160x120", "@thumb,width=40": "40x30", "@thumb,h=30,format=png": "40x30",
+	} {
+		m := picture(t, make1(t, ff, film, step)).Bounds()
+		if got := fmt.Sprintf("%dx%d", m.Dx(), m.Dy()); got != size {
+			t.Errorf("%s is %s, want %s", step, got, size)
+		}
+	}
+	if err := ff.Run(t.Context(), job(t, ff, film, "@jpg,time=100")); !errors.Is(err, convert.ErrBroken) {
+		t.Errorf("a picture from behind the end: %v", err)
+	}
+}
+
+func TestFrames(t *testing.T) {
+	ff := engine(t, "ffmpeg")
+	l, ok := ff.(convert.Lister)
+	if !ok {
+		t.Fatal("it cannot list")
+	}
+	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p")
+	members, err := l.List(t.Context(), job(t, ff, film, "@frames,format=jpg,width=80"))
+	if err != nil || len(members) != 4 {
+		t.Fatalf("%d members, %v", len(members), err)
+	}
+	if m := members[3]; m.Name != "00-00-03.000.jpg" || m.Step.Op != "jpg" || m.Step.Options["time"] != "3" || m.Step.Options["width"] != "80" {
+		t.Errorf("the last is %+v", m)
+	}
+	for _, m := range members {
+		path := magic.Path{Steps: []magic.Step{m.Step}}
+		if b := picture(t, make1(t, ff, film, path.String())).Bounds(); b.Dx() != 80 {
+			t.Errorf("%s is %v", m.Name, b)
+		}
+	}
+	if _, err := l.List(t.Context(), job(t, ff, film, "@frames,quality=5")); !errors.Is(err, convert.ErrUnsupported) {
+		t.Errorf("V1: a quality of png: %v", err)
+	}
+	long := clip(t, "long.mkv", "-t", "4", "-output_ts_offset", "0")
+	if _, err := l.List(t.Context(), job(t, ff, long, "@frames")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestV2TheSourceStays(t *testing.T) {
+	ff := engine(t, "ffmpeg")
+	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p")
+	before, err := os.ReadFile(film)
+	if err != nil {
+		t.Fatal(err)
+	}
+	info, err := os.Stat(film)
+	if err != nil {
+		t.Fatal(err)
+	}
+	make1(t, ff, film, "@mkv")
+	after, err := os.ReadFile(film)
+	now, err2 := os.Stat(film)
+	if err != nil || err2 != nil || string(before) != string(after) || info.Mode() != now.Mode() || !info.ModTime().Equal(now.ModTime()) {
+		t.Errorf("it changed: %v, %v; %v %v", info, now, err, err2)
+	}
+}

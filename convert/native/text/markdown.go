@@ -1,0 +1,88 @@
+package text
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"html"
+	"strings"
+
+	"github.com/yuin/goldmark"
+	"github.com/yuin/goldmark/extension"
+
+	"dropfs/convert"
+)
+
+const (
+	maxMarkdown = 4 << 20 // bytes
+	maxQuotes   = 200     // marks of nesting at the beginning of a line
+)
+
+// fromMarkdown makes a page, or the text of it, of Markdown with the extensions of GitHub. HTML in it is dropped (T1).
+func fromMarkdown(ctx context.Context, path, to string, o *output) error {
+	src, err := readAll(ctx, path, maxMarkdown)
+	if err != nil {
+		return err
+	}
+	src = utf8Text(src)
+	if err := checkNesting(src); err != nil {
+		return err
+	}
+	body, err := await(ctx, func() ([]byte, error) {
+		var b bytes.Buffer
+		err := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote)).Convert(src, &b)
+		return b.Bytes(), err
+	})
+	if err != nil {
+		return err
+	}
+	if to == "txt" {
+		return plainHTML(ctx, bytes.NewReader(body), o)
+	}
+	_, err = fmt.Fprintf(o, "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>%s</title>\n<style>%s</style></head>\n<body>\n%s</body>\n</html>\n",
+		html.EscapeString(title(src)), sheetStyle, body)
+	return err
+}
+
+// sheetStyle makes a page readable.
+const sheetStyle = "body{max-width:45em;margin:2em auto;padding:0 1em;font-family:sans-serif;line-height:1.5}" +
+	"pre,code{font-family:monospace;background:#f4f4f4}pre{padding:.7em;overflow:auto}" +
+	"table{border-collapse:collapse}th,td{border:1px solid #bbb;padding:.2em .6em}img{max-width:100%}" +
+	"blockquote{margin-left:0;padding-left:1em;border-left:3px solid #bbb}"
+
+// checkNesting refuses lines that open more blocks within each other than a person writes (T4): quotes, and marks of lists
+// with a space behind them.
+func checkNesting(src []byte) error {
+	for line := range bytes.Lines(src) {
+		marks := 0
+		for i, c := range line {
+			switch {
+			case c == '>':
+				marks++
+			case strings.IndexByte("-+*.)", c) >= 0:
+				if i+1 < len(line) && (line[i+1] == ' ' || line[i+1] == '\t') {
+					marks++
+				}
+			case c != ' ' && c != '\t' && (c < '0' || c > '9'):
+				i = len(line)
+			}
+			if marks > maxQuotes {
+				return fmt.Errorf("%w: blocks nested more than %d deep", convert.ErrBroken, maxQuotes)
+			}
+			if i == len(line) {
+				break
+			}
+		}
+	}
+	return nil
+}
+
+// title is the text of the first line that is a heading.
+func title(src []byte) string {
+	for line := range bytes.Lines(src) {
+		if rest, ok := bytes.CutPrefix(line, []byte("#")); ok {
+			return strings.Trim(string(rest), "# \t\r\n")
+		}
+	}
+	return ""
+}
