@@ -8,13 +8,16 @@ import (
 	"net"
 	"net/http"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sirupsen/logrus"
 	"github.com/spf13/cobra"
 
+	"dropfs/convert"
 	"dropfs/fs/cli/config"
 	"dropfs/fs/cli/daemon"
+	"dropfs/fs/cli/engines"
 	"dropfs/fs/cli/fail"
 	"dropfs/remote"
 	"dropfs/remote/hub"
@@ -163,6 +166,9 @@ func (a App) serve(ctx context.Context, s config.ServeKeys, log *logrus.Entry) (
 		return fail.As(fail.Failed, "serve", err).WithHint("one hub at a time uses a data directory; --data names another")
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
+	registry, closeEngines := a.serveEngines(ctx, log)
+	defer func() { err = errors.Join(err, closeEngines()) }()
+	cfg.Convert = registry
 	h, err := hub.Open(ctx, cfg)
 	if err != nil {
 		return fail.As(fail.Failed, "serve", err)
@@ -194,6 +200,28 @@ func (a App) serve(ctx context.Context, s config.ServeKeys, log *logrus.Entry) (
 	}
 	_ = daemon.Notify(a.Env, "READY=1")
 	return serveHub(ctx, h, srv, l)
+}
+
+// serveEngines is what the hub converts with. The programs of this machine join once they are found, for which the hub does
+// not wait.
+func (a App) serveEngines(ctx context.Context, log *logrus.Entry) (*convert.Registry, func() error) {
+	dir, err := a.Env.CacheDir()
+	if err != nil {
+		dir = "" // then nothing is kept for the next time
+	}
+	set := engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs})
+	ctx, cancel := context.WithCancel(ctx)
+	var probe sync.WaitGroup
+	probe.Go(func() {
+		if err := set.Probe(ctx); err != nil && ctx.Err() == nil {
+			log.WithError(err).Info("programs of this machine convert nothing")
+		}
+	})
+	return set.Registry, func() error {
+		cancel()
+		probe.Wait()
+		return set.Close()
+	}
 }
 
 // serveHub serves until ctx ends, then lets requests under way finish for a while.
