@@ -22,7 +22,6 @@ import (
 type Conversions struct {
 	Broker *convert.Broker
 	Secret func(name string) (string, error) // nil: there are none
-	Limits convert.Limits
 }
 
 // magicBit is set in the numbers of inodes that stand in no replica.
@@ -146,7 +145,7 @@ func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut
 		return nil, "", err
 	}
 	c = &conjured{acc: p.acc, base: a.Ino, up: parent, req: convert.Request{
-		Version: version, Name: cut.Base, Ext: ext, Steps: path.Steps, Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: f.conv.Limits,
+		Version: version, Name: cut.Base, Ext: ext, Steps: path.Steps, Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits,
 		Registry: p.acc.conv, Fetch: fetch(p.acc.r, a.Ino, cut.Base),
 	}}
 	switch {

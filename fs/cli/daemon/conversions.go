@@ -70,7 +70,17 @@ func (d *Disk) converter(a *account) *convert.Registry {
 		return nil
 	}
 	d.group.Go(func() { _ = a.converts.Engine.Background(d.ctx) }) // it ends with its context, and logs what it meets
+	a.converts.Engine.Edges()                                      // has it ask at once
 	return a.registry()
+}
+
+// limits are those of the conversions of an account.
+func (d *Disk) limits(a *account) (l convert.Limits) {
+	section, _, err := d.file().ConvertFor(d.cfg.Keys, a.name)
+	if err == nil && section != nil && section.Deadline != "" {
+		l.Time, _ = config.ParseDuration(section.Deadline) // it was checked
+	}
+	return l
 }
 
 func (a *account) registry() *convert.Registry {
