@@ -57,6 +57,8 @@ type Request struct {
 	Store  Store
 	Secret func(name string) (string, error)
 	Limits Limits
+	// Fallback has this machine's engines do what the service cannot do now; the result is kept in the place of its own.
+	Fallback bool
 }
 
 // BrokerConfig is what a Broker works with. Registry and Dir are required.
@@ -333,11 +335,14 @@ func (b *Broker) make(ctx context.Context, r Request, stages []stage, i int, dir
 	if i == len(stages)-1 {
 		t.Part = r.Part
 	}
-	work := filepath.Join(dir, "work")
-	if err := os.Mkdir(work, 0o700); err != nil {
-		return fmt.Errorf("scratch directory: %w", err)
+	plan := s.plan
+	out, err := runIn(ctx, plan, t, filepath.Join(dir, "work"))
+	if k := KindOf(err); r.Fallback && (k == ErrUnreachable || k == ErrBudget) {
+		if other, perr := NewRegistry(b.registry(r).local...).Plan(s.step, s.ext, r.Many && i == 0); perr == nil {
+			plan = other
+			out, err = runIn(ctx, plan, t, filepath.Join(dir, "again"))
+		}
 	}
-	out, err := s.plan.Run(ctx, t, work)
 	if err != nil {
 		return err
 	}
@@ -346,7 +351,15 @@ func (b *Broker) make(ctx context.Context, r Request, stages []stage, i int, dir
 		return err
 	}
 	now := b.cfg.Now()
-	return r.Store.Keep(ctx, s.key, out, Made{Engines: s.plan.Key(), Steps: s.step.Key(), Size: st.Size(), Took: now.Sub(began), At: now})
+	return r.Store.Keep(ctx, s.key, out, Made{Engines: plan.Key(), Steps: s.step.Key(), Size: st.Size(), Took: now.Sub(began), At: now})
+}
+
+// runIn runs a plan in a directory that it makes.
+func runIn(ctx context.Context, p Plan, t Task, dir string) (string, error) {
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		return "", fmt.Errorf("scratch directory: %w", err)
+	}
+	return p.Run(ctx, t, dir)
 }
 
 // sources brings what stage i is made of: the result of the stage before, else the request's own.

@@ -283,3 +283,26 @@ func TestListAndMember(t *testing.T) {
 		t.Errorf("%v, %q", err, s.text(t, key))
 	}
 }
+
+func TestFallback(t *testing.T) {
+	for _, c := range []struct {
+		err      error
+		fallback bool
+		want     string // engines; "" the error stays
+	}{
+		{convert.ErrUnreachable, true, "pdf/1"},
+		{convert.ErrBudget, true, "pdf/1"},
+		{convert.ErrUnreachable, false, ""},
+		{convert.ErrBroken, true, ""},
+	} {
+		service := &engine{name: "service", version: "1", edges: []convert.Edge{{Op: "png", From: "pdf", To: "png"}}}
+		service.hook = func(context.Context, convert.Job) error { return c.err }
+		b, s := newBroker(t), newShelf(t)
+		r := request(t, s, "v", "@png", "pdf")
+		r.Registry, r.Fallback = convert.NewRegistry(pdf()).WithService(service, true), c.fallback
+		key, err := b.Do(t.Context(), r)
+		if c.want == "" && !errors.Is(err, c.err) || c.want != "" && (err != nil || s.made[key].Engines != c.want || s.text(t, key) != "v>@png") {
+			t.Errorf("%v, fallback %v: %v, made by %+v", c.err, c.fallback, err, s.made[key])
+		}
+	}
+}

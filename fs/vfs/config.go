@@ -21,9 +21,11 @@ type Account struct {
 	// Slot is the upper sixteen bits of its inode numbers, 1 to 32767 and distinct; 0 is its place in the list, from 1.
 	// A slot that stays with its account keeps inode numbers over remounts.
 	Slot uint16
-	// Convert is who converts what is in it, within Limits; nil: the broker's own registry.
-	Convert *convert.Registry
-	Limits  convert.Limits
+	// Convert is who converts what is in it, within Limits; nil: the broker's own registry. Fallback is that of a
+	// convert.Request.
+	Convert  *convert.Registry
+	Limits   convert.Limits
+	Fallback bool
 }
 
 // Root tells what the tree's root is. The zero value lists the accounts as directories.
@@ -70,7 +72,8 @@ type account struct {
 	r    *cache.Replica
 	conv *convert.Registry // nil: the broker's
 
-	limits convert.Limits // of conversions
+	limits   convert.Limits // of conversions
+	fallback bool
 }
 
 // place is an inode of one account.
@@ -126,7 +129,7 @@ func (f *FS) addAccount(a Account, i int) error {
 	case f.named(a.Name) != nil:
 		return fmt.Errorf("account %q: named twice", a.Name)
 	}
-	acc := &account{name: a.Name, slot: slot, r: a.Replica, conv: a.Convert, limits: a.Limits}
+	acc := &account{name: a.Name, slot: slot, r: a.Replica, conv: a.Convert, limits: a.Limits, fallback: a.Fallback}
 	f.accounts = append(f.accounts, acc)
 	f.bySlot[slot] = acc
 	return nil

@@ -102,7 +102,7 @@ func (f *FS) lookMagicDir(ctx context.Context, p place, parent Ino, cut magic.Cu
 	rest.Steps[0] = without(first, "glob")
 	req := convert.Request{
 		Version: versionOf(files), Name: cut.Base, Ext: commonExt(files), Steps: rest.Steps, Many: true, Registry: p.acc.conv,
-		Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits, Fetch: fetchAll(p.acc.r, files),
+		Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits, Fallback: p.acc.fallback, Fetch: fetchAll(p.acc.r, files),
 	}
 	key, _, err := f.conv.Broker.Plan(req)
 	if err != nil {

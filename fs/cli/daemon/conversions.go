@@ -74,13 +74,17 @@ func (d *Disk) converter(a *account) *convert.Registry {
 	return a.registry()
 }
 
-// limits are those of the conversions of an account.
-func (d *Disk) limits(a *account) (l convert.Limits) {
+// shownAccount is an account as a tree shows it.
+func (d *Disk) shownAccount(a *account) vfs.Account {
+	out := vfs.Account{Name: a.name, Replica: a.replica, Slot: a.slot, Convert: d.converter(a)}
 	section, _, err := d.file().ConvertFor(d.cfg.Keys, a.name)
-	if err == nil && section != nil && section.Deadline != "" {
-		l.Time, _ = config.ParseDuration(section.Deadline) // it was checked
+	if err == nil && section != nil {
+		out.Fallback = section.Fallback
+		if section.Deadline != "" {
+			out.Limits.Time, _ = config.ParseDuration(section.Deadline) // it was checked
+		}
 	}
-	return l
+	return out
 }
 
 func (a *account) registry() *convert.Registry {

@@ -71,7 +71,7 @@ func (d *Disk) attach(ctx context.Context, m *mount, allowOther bool) error {
 	for _, a := range d.snapshot() {
 		for _, name := range m.accounts {
 			if a.name == name {
-				c.Accounts = append(c.Accounts, vfs.Account{Name: a.name, Replica: a.replica, Slot: a.slot, Convert: d.converter(a), Limits: d.limits(a)})
+				c.Accounts = append(c.Accounts, d.shownAccount(a))
 			}
 		}
 	}
