@@ -279,8 +279,8 @@ func TestAResultThatBearsTheKeyOfItsSource(t *testing.T) {
 	if err := e.Run(t.Context(), job(t, e, "@zip", "docx", "file.docx="+zip+"B")); err != nil {
 		t.Fatal(err)
 	}
-	if n := s.Calls("initiate-upload"); n != 2 {
-		t.Errorf("%d uploads, want 2", n)
+	if n, do := s.Calls("initiate-upload"), s.Calls("do"); n != 2 || do != 2 {
+		t.Errorf("%d uploads and %d operations, want 2 of each", n, do)
 	}
 }
 

@@ -34,7 +34,11 @@ type engine struct {
 // lister is an engine that has dirops.
 type lister struct{ *engine }
 
+// settle takes the outcome of a probe, unless the set was closed meanwhile.
 func (e *engine) settle(f found) {
+	if f.program != nil && e.set.isClosed() {
+		return
+	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.found = f

@@ -3,6 +3,7 @@ package exec_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"time"
 
 	"dropfs/convert"
+	"dropfs/convert/exec"
 )
 
 const secretWord = "GEHEIMNIS"
@@ -155,6 +157,35 @@ func TestHostileLinks(t *testing.T) {
 	}
 	if n := tr.hits.Load(); n != 0 {
 		t.Errorf("%d connections", n)
+	}
+}
+
+func TestX4Archives(t *testing.T) {
+	many := func(n int) []byte {
+		parts := [][2]string{{"word/document.xml", "x"}}
+		for i := range n {
+			parts = append(parts, [2]string{fmt.Sprintf("part%d", i), ""})
+		}
+		return archive(t, parts...)
+	}
+	for _, c := range []struct {
+		name    string
+		content []byte
+		kind    string
+		want    error
+	}{
+		{"a few parts", many(100), "docx", nil},
+		{"many parts", many(20_000), "", convert.ErrTooLarge},
+		{"very many parts", many(150_000), "", convert.ErrTooLarge},
+		{"dense, but small", docx(t, "x", strings.Repeat(" ", 10<<20)), "docx", nil},
+		{"dense", docx(t, "x", strings.Repeat(" ", 50<<20)), "", convert.ErrTooLarge},
+		{"no archive", []byte("PK\x03\x04 and more"), "", convert.ErrBroken},
+		{"a mimetype that is none", archive(t, [2]string{"mimetype", strings.Repeat("x", 1<<20)}), "zip", nil},
+	} {
+		kind, err := exec.Sniff(write(t, "x", c.content), "docx")
+		if kind != c.kind || !errors.Is(err, c.want) {
+			t.Errorf("%s: it is %q, %v", c.name, kind, err)
+		}
 	}
 }
 

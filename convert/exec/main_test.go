@@ -127,4 +127,12 @@ func TestProbe(t *testing.T) {
 	for _, h := range machine.Missing() {
 		t.Logf("missing: %+v", h)
 	}
+	for _, p := range machine.Programs() {
+		if info, err := os.Stat(p.Path); err != nil || !info.Mode().IsRegular() || p.Version == "" {
+			t.Errorf("%+v: %v", p, err)
+		}
+	}
+	if n := len(machine.Programs()) + len(machine.Missing()); n != len(machine.Engines()) {
+		t.Errorf("%d are found or missing, of %d", n, len(machine.Engines()))
+	}
 }

@@ -58,7 +58,7 @@ func (p *program) encodes(ext string) bool {
 func mediaEdges(p *program) []edge {
 	var out []edge
 	add := func(op, from, to string, cost, loss int, do func(context.Context, *task) error, options ...string) {
-		if to == "" || p.encodes(to) {
+		if to == "" || to == "=" || p.encodes(to) {
 			out = append(out, edge{Edge: convert.Edge{Op: op, From: from, To: to, Options: options, Cost: cost, Loss: loss}, do: do, link: true})
 		}
 	}
@@ -94,6 +94,16 @@ func mediaEdges(p *program) []edge {
 		add("jpg", from, "jpg", 2, 100, frame, "width", "height", "quality", "time")
 		add("png", from, "png", 2, 100, frame, "width", "height", "time")
 		add("frames", from, "", 2, 10, nil, "format", "width", "height", "quality")
+	}
+	for _, ext := range films {
+		if p.encodes(ext) {
+			add("compress", ext, "=", 100, 1, compressed(film), "level")
+		}
+	}
+	for _, ext := range []string{"mp3", "opus", "ogg", "m4a", "aac"} {
+		if p.encodes(ext) {
+			add("compress", ext, "=", 3, 1, compressed(sound), "level")
+		}
 	}
 	add("mp4", "gif", "mp4", 10, 1, film, "width", "height", "quality", "strip")
 	add("webm", "gif", "webm", 10, 1, film, "width", "height", "quality", "strip")

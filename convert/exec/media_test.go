@@ -88,6 +88,31 @@ func TestMedia(t *testing.T) {
 	})
 }
 
+func TestX6Media(t *testing.T) {
+	ff, vips := engine(t, "ffmpeg"), engine(t, "vips")
+	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p", "-crf", "5")
+	tone := make1(t, ff, film, "@mp3,quality=100")
+	tiny := make1(t, ff, film, "@opus,quality=1")
+	jpg := make1(t, vips, write(t, "x.png", photo(t, 500, 500)), "@jpg,quality=95")
+	for _, c := range []struct {
+		engine convert.Engine
+		path   string
+	}{{ff, film}, {ff, tone}, {vips, jpg}} {
+		low, high := make1(t, c.engine, c.path, "@compress,level=low"), make1(t, c.engine, c.path, "@compress,level=high")
+		if a, b, whole := fileSize(t, low), fileSize(t, high), fileSize(t, c.path); a >= whole || b >= a {
+			t.Errorf("of %d bytes of %s low leaves %d, high %d", whole, filepath.Base(c.path), a, b)
+		}
+		if c.engine == ff {
+			if _, seconds := probeMedia(t, high); math.Abs(seconds-4) > 0.3 {
+				t.Errorf("%s has %.1f s", filepath.Base(c.path), seconds)
+			}
+		}
+	}
+	if was, is := fileSize(t, tiny), fileSize(t, make1(t, ff, tiny, "@compress,level=low")); is > was {
+		t.Errorf("of %d bytes it made %d", was, is)
+	}
+}
+
 func fileSize(t *testing.T, path string) int64 {
 	t.Helper()
 	info, err := os.Stat(path)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"os"
 	"regexp"
 	"strconv"
 
@@ -67,22 +66,6 @@ func smallerPDF(ctx context.Context, t *task) error {
 		return fmt.Errorf("%w: ghostscript found no pages", convert.ErrBroken)
 	}
 	return t.keepSmaller()
-}
-
-// keepSmaller puts the source in the place of a result that is not smaller.
-func (t *task) keepSmaller() error {
-	made, err := os.Lstat(t.path(t.out()))
-	if err != nil {
-		return fmt.Errorf("%w: %s made nothing", convert.ErrBroken, t.tool.name)
-	}
-	if made.Size() < t.source.Size {
-		return nil
-	}
-	t.remove(t.out())
-	if err := copyFile(t.source.Path, t.path(t.out())); err != nil {
-		return fmt.Errorf("%w: %w", convert.ErrBroken, err)
-	}
-	return nil
 }
 
 // onePage is a PDF of one page with a word on it.

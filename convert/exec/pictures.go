@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -82,6 +83,9 @@ func vipsEdges(p *program) []edge {
 			default:
 				add(to, from, to, 1, "width", "height", "quality", "strip")
 			}
+		}
+		if slices.Contains([]string{"jpg", "webp", "avif", "jxl"}, from) && p.facts["load "+from] && p.facts["save "+from] {
+			out = append(out, edge{Edge: convert.Edge{Op: "compress", From: from, To: "=", Options: []string{"level"}, Cost: 2, Loss: 1}, do: compressed(picture)})
 		}
 		add("thumb", from, "jpg", 100, "width", "height", "quality", "format")
 		add("thumb", from, "webp", 100, "width", "height", "quality", "format")

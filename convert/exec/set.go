@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"sync"
 	"time"
@@ -130,6 +131,24 @@ func (s *Set) Missing() []Hint {
 	return out
 }
 
+// Program is one that was found and works.
+type Program struct {
+	Engine  string
+	Version string
+	Path    string // absolute, links followed
+}
+
+// Programs lists those that the engines with edges run.
+func (s *Set) Programs() []Program {
+	var out []Program
+	for _, e := range s.engines {
+		if p := e.now().program; p != nil {
+			out = append(out, Program{Engine: e.tool.name, Version: p.version, Path: p.path})
+		}
+	}
+	return out
+}
+
 // Features tells what the sandbox is made of; all zero before Probe, and where there is none.
 func (s *Set) Features() sandbox.Features {
 	s.mu.Lock()
@@ -155,6 +174,9 @@ func (s *Set) Close() error {
 // scratch makes a directory of ours alone.
 func (s *Set) scratch() (string, error) {
 	dir, err := os.MkdirTemp(s.config.Scratch, "dropfs-exec-")
+	if err == nil {
+		dir, err = filepath.Abs(dir)
+	}
 	if err != nil {
 		return "", fmt.Errorf("scratch directory: %w", err)
 	}

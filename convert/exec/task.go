@@ -51,6 +51,7 @@ func (t *task) checkSource() error {
 	case info.Size() > t.limits.MaxInput:
 		return fmt.Errorf("%w: the source has %d bytes", convert.ErrTooLarge, info.Size())
 	}
+	t.source.Size = info.Size()
 	t.sniffed, err = sniff(t.source.Path, t.edge.From)
 	if err != nil {
 		return err

@@ -19,7 +19,7 @@ import (
 func TestPack(t *testing.T) {
 	files := []named{{"b.txt", "second"}, {"a.txt", strings.Repeat("first ", 1000)}, {"dir/sub/c.bin", "\x00\x01"}, {"empty", ""}, {"naïve ☂.txt", "u"}}
 	for _, ext := range []string{"zip", "tar", "tgz", "tzst"} {
-		b, err := runTask(t, t.Context(), task(t, magic.Step{Op: ext}, convert.Limits{}, "txt", files...), "txt")
+		b, err := runTask(t.Context(), t, task(t, magic.Step{Op: ext}, convert.Limits{}, "txt", files...), "txt")
 		if err != nil {
 			t.Fatalf("%s: %v", ext, err)
 		}
@@ -36,11 +36,11 @@ func TestPack(t *testing.T) {
 }
 
 func TestPackOne(t *testing.T) {
-	b, err := runTask(t, t.Context(), task(t, magic.Step{Op: "zip"}, convert.Limits{}, "pdf", named{"x.pdf", "pdf"}), "pdf")
+	b, err := runTask(t.Context(), t, task(t, magic.Step{Op: "zip"}, convert.Limits{}, "pdf", named{"x.pdf", "pdf"}), "pdf")
 	if err != nil || read(t, "zip", b).text["x.pdf"] != "pdf" {
 		t.Errorf("%v", err)
 	}
-	b, err = runTask(t, t.Context(), task(t, magic.Step{Op: "zip"}, convert.Limits{}, "zip", named{"x.zip", "not opened"}), "zip")
+	b, err = runTask(t.Context(), t, task(t, magic.Step{Op: "zip"}, convert.Limits{}, "zip", named{"x.zip", "not opened"}), "zip")
 	if err != nil || read(t, "zip", b).text["x.zip"] != "not opened" {
 		t.Errorf("zip of a zip: %v", err)
 	}
@@ -49,12 +49,12 @@ func TestPackOne(t *testing.T) {
 func TestGlob(t *testing.T) {
 	step := magic.Step{Op: "tar", Options: magic.Options{"glob": "*.jpg"}}
 	files := []named{{"a.jpg", "1"}, {"b.png", "2"}, {"d/c.jpg", "3"}}
-	b, err := runTask(t, t.Context(), task(t, step, convert.Limits{}, "", files...), "")
+	b, err := runTask(t.Context(), t, task(t, step, convert.Limits{}, "", files...), "")
 	if err != nil || !slices.Equal(read(t, "tar", b).names, []string{"a.jpg", "d/c.jpg"}) {
 		t.Errorf("%v", err)
 	}
 	step.Options = magic.Options{"glob": "["}
-	if _, err := runTask(t, t.Context(), task(t, step, convert.Limits{}, "", files...), ""); !errors.Is(err, convert.ErrUnsupported) {
+	if _, err := runTask(t.Context(), t, task(t, step, convert.Limits{}, "", files...), ""); !errors.Is(err, convert.ErrUnsupported) {
 		t.Errorf("no pattern: %v", err)
 	}
 }
@@ -78,7 +78,7 @@ func TestA1A2NamesOfSourcesAreMadeSafe(t *testing.T) {
 			files = append(files, named{n, n})
 		}
 		for _, ext := range []string{"zip", "tar"} {
-			b, err := runTask(t, t.Context(), task(t, magic.Step{Op: ext}, convert.Limits{}, "", files...), "")
+			b, err := runTask(t.Context(), t, task(t, magic.Step{Op: ext}, convert.Limits{}, "", files...), "")
 			if err != nil {
 				t.Errorf("%q: %v", c.in, err)
 				continue
@@ -98,7 +98,7 @@ func TestA5Repack(t *testing.T) {
 				continue
 			}
 			src := archiveOf(t, from, items...)
-			b, err := runTask(t, t.Context(), task(t, magic.Step{Op: to}, convert.Limits{}, from, named{"x." + from, string(src)}), from)
+			b, err := runTask(t.Context(), t, task(t, magic.Step{Op: to}, convert.Limits{}, from, named{"x." + from, string(src)}), from)
 			if err != nil {
 				t.Errorf("%s to %s: %v", from, to, err)
 				continue
@@ -154,7 +154,7 @@ func TestOneFileInAStream(t *testing.T) {
 	if err != nil || string(b) != "a log, no tar" {
 		t.Errorf("%q, %v", b, err)
 	}
-	b, err = runTask(t, t.Context(), task(t, magic.Step{Op: "tar"}, convert.Limits{}, "gz", named{"my.log.gz", string(src)}), "gz")
+	b, err = runTask(t.Context(), t, task(t, magic.Step{Op: "tar"}, convert.Limits{}, "gz", named{"my.log.gz", string(src)}), "gz")
 	if err != nil || read(t, "tar", b).text["my.log"] != "a log, no tar" {
 		t.Errorf("%v", err)
 	}
@@ -227,7 +227,7 @@ func TestA3Bombs(t *testing.T) {
 			t.Errorf("%s: what lies before the bomb: %v", ext, err)
 		}
 		to := "tar"
-		if _, err := runTask(t, t.Context(), task(t, magic.Step{Op: to}, convert.Limits{}, ext, named{"x", string(src)}), ext); !errors.Is(err, convert.ErrTooLarge) {
+		if _, err := runTask(t.Context(), t, task(t, magic.Step{Op: to}, convert.Limits{}, ext, named{"x", string(src)}), ext); !errors.Is(err, convert.ErrTooLarge) {
 			t.Errorf("%s repacked: %v", ext, err)
 		}
 	}
@@ -235,7 +235,7 @@ func TestA3Bombs(t *testing.T) {
 	if _, err := extract(t, "zip", src, "x", convert.Limits{MaxOutput: 9999}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("10000 bytes, 9999 allowed: %v", err)
 	}
-	if _, err := runTask(t, t.Context(), task(t, magic.Step{Op: "zip"}, convert.Limits{MaxOutput: 100}, "", named{"x", "abc"}), ""); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := runTask(t.Context(), t, task(t, magic.Step{Op: "zip"}, convert.Limits{MaxOutput: 100}, "", named{"x", "abc"}), ""); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("packed beyond the limit: %v", err)
 	}
 }
@@ -308,7 +308,7 @@ func TestA6Cancelled(t *testing.T) {
 	src := zipOf(t, item{name: "a", text: "b"})
 	for _, step := range []string{"tar", "zip"} {
 		k := task(t, magic.Step{Op: step}, convert.Limits{}, "zip", named{"x.zip", string(src)})
-		if _, err := runTask(t, ctx, k, "zip"); !errors.Is(err, context.Canceled) {
+		if _, err := runTask(ctx, t, k, "zip"); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", step, err)
 		}
 	}

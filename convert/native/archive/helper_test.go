@@ -193,7 +193,7 @@ func plan(t testing.TB, step magic.Step, ext string, many bool) convert.Plan {
 	return p
 }
 
-func runTask(t testing.TB, ctx context.Context, k convert.Task, ext string) ([]byte, error) {
+func runTask(ctx context.Context, t testing.TB, k convert.Task, ext string) ([]byte, error) {
 	t.Helper()
 	out, err := plan(t, k.Step, ext, len(k.Sources) > 1).Run(ctx, k, t.TempDir())
 	if err != nil {
@@ -219,5 +219,5 @@ func extract(t testing.TB, ext string, b []byte, part string, l convert.Limits) 
 	t.Helper()
 	k := task(t, magic.Step{Op: magic.Members}, l, ext, named{"x." + ext, string(b)})
 	k.Part = part
-	return runTask(t, t.Context(), k, ext)
+	return runTask(t.Context(), t, k, ext)
 }

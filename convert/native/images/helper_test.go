@@ -28,7 +28,7 @@ import (
 var formats = []string{"png", "jpg", "gif", "bmp", "tiff", "webp"}
 
 // run does what stands behind a base to a file with the bytes of src, by way of the registry.
-func run(t testing.TB, ctx context.Context, rest, ext string, src []byte, l convert.Limits) ([]byte, error) {
+func run(ctx context.Context, t testing.TB, rest, ext string, src []byte, l convert.Limits) ([]byte, error) {
 	t.Helper()
 	p, err := magic.Parse(rest, ext)
 	if err != nil {
@@ -56,7 +56,7 @@ func run(t testing.TB, ctx context.Context, rest, ext string, src []byte, l conv
 
 func must(t testing.TB, rest, ext string, src []byte) []byte {
 	t.Helper()
-	b, err := run(t, t.Context(), rest, ext, src, convert.Limits{})
+	b, err := run(t.Context(), t, rest, ext, src, convert.Limits{})
 	if err != nil {
 		t.Fatalf("%s of %s: %v", rest, ext, err)
 	}

@@ -114,10 +114,10 @@ func TestBackground(t *testing.T) {
 	} {
 		wantCorners(t, decode(t, c.to, must(t, c.rest, "png", src)), red, c.want, blue, white)
 	}
-	if _, err := run(t, t.Context(), "@png,bg=colourless", "png", src, convert.Limits{}); !errors.Is(err, convert.ErrUnsupported) {
+	if _, err := run(t.Context(), t, "@png,bg=colourless", "png", src, convert.Limits{}); !errors.Is(err, convert.ErrUnsupported) {
 		t.Errorf("no colour: %v", err)
 	}
-	if _, err := run(t, t.Context(), "@thumb,format=pdf", "png", src, convert.Limits{}); !errors.Is(err, convert.ErrUnsupported) {
+	if _, err := run(t.Context(), t, "@thumb,format=pdf", "png", src, convert.Limits{}); !errors.Is(err, convert.ErrUnsupported) {
 		t.Errorf("thumb as pdf: %v", err)
 	}
 }
@@ -223,7 +223,7 @@ func TestI3CompressNeverGrows(t *testing.T) {
 	if got := decode(t, "png", lossless); got.At(7, 9) != noise(200, 100).At(7, 9) && color.NRGBAModel.Convert(got.At(7, 9)) != noise(200, 100).At(7, 9) {
 		t.Errorf("a pixel became %v", got.At(7, 9))
 	}
-	if _, err := run(t, t.Context(), "@compress", "png", encode(t, "gif", noise(8, 8)), convert.Limits{}); !errors.Is(err, convert.ErrBroken) {
+	if _, err := run(t.Context(), t, "@compress", "png", encode(t, "gif", noise(8, 8)), convert.Limits{}); !errors.Is(err, convert.ErrBroken) {
 		t.Errorf("gif named png: %v", err)
 	}
 }
@@ -256,7 +256,7 @@ func TestAnimation(t *testing.T) {
 		}
 	}
 	wantCorners(t, decode(t, "png", must(t, "@png", "gif", b.Bytes())), red, red, red, red)
-	if _, err := run(t, t.Context(), "@gif,w=20", "gif", b.Bytes(), convert.Limits{MaxPixels: 2000}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "@gif,w=20", "gif", b.Bytes(), convert.Limits{MaxPixels: 2000}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("3 frames of 800 pixels, 2000 allowed: %v", err)
 	}
 }
@@ -312,33 +312,33 @@ func TestI1I4Hostile(t *testing.T) {
 		"webp mark only":        {[]byte("RIFF\x10\x00\x00\x00WEBPVP8L"), convert.ErrBroken},
 	} {
 		for _, rest := range []string{"@jpg", "@thumb", "@gif", "@compress"} {
-			if _, err := run(t, t.Context(), rest, "png", c.src, convert.Limits{}); !errors.Is(err, c.want) {
+			if _, err := run(t.Context(), t, rest, "png", c.src, convert.Limits{}); !errors.Is(err, c.want) {
 				t.Errorf("%s, %s: %v", name, rest, err)
 			}
 		}
 	}
-	if _, err := run(t, t.Context(), "@png,w=60000,h=60000,fit=pad", "png", png, convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "@png,w=60000,h=60000,fit=pad", "png", png, convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("a canvas of 3.6 gigapixels: %v", err)
 	}
-	if _, err := run(t, t.Context(), "@png", "png", png, convert.Limits{MaxPixels: 4095}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "@png", "png", png, convert.Limits{MaxPixels: 4095}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("4096 pixels, 4095 allowed: %v", err)
 	}
-	if _, err := run(t, t.Context(), "@bmp", "png", png, convert.Limits{MaxOutput: 1000}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "@bmp", "png", png, convert.Limits{MaxOutput: 1000}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("12 kB, 1 kB allowed: %v", err)
 	}
 	for _, to := range formats {
-		if _, err := run(t, t.Context(), "@"+to, "png", png, convert.Limits{MaxOutput: 50}); !errors.Is(err, convert.ErrTooLarge) {
+		if _, err := run(t.Context(), t, "@"+to, "png", png, convert.Limits{MaxOutput: 50}); !errors.Is(err, convert.ErrTooLarge) {
 			t.Errorf("%s with 50 bytes: %v", to, err)
 		}
 	}
 	long := encode(t, "png", image.NewGray(image.Rect(0, 0, 70000, 1)))
 	for _, to := range []string{"jpg", "gif", "webp"} {
-		if _, err := run(t, t.Context(), "@"+to, "png", long, convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
+		if _, err := run(t.Context(), t, "@"+to, "png", long, convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
 			t.Errorf("%s of 70000 by 1: %v", to, err)
 		}
 	}
 	big := encode(t, "png", image.NewGray(image.Rect(0, 0, 4000, 3001)))
-	if _, err := run(t, t.Context(), "@webp", "png", big, convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "@webp", "png", big, convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("webp of 12 megapixels and more: %v", err)
 	}
 }
@@ -347,7 +347,7 @@ func TestI5Cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for _, rest := range []string{"@png", "@gif", "@thumb", "@compress"} {
-		if _, err := run(t, ctx, rest, "jpg", encode(t, "jpg", noise(64, 64)), convert.Limits{}); !errors.Is(err, context.Canceled) {
+		if _, err := run(ctx, t, rest, "jpg", encode(t, "jpg", noise(64, 64)), convert.Limits{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", rest, err)
 		}
 	}

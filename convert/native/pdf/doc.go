@@ -5,7 +5,7 @@
 //
 //	Run ─ inside ─ a slot of the pool ─ a guest (instance) ─ open ─ draw | write text | save
 //	                    │
-//	                    └─ context ends: Run returns, the guest ends at its next call of the host
+//	                    └─ context ends: Run returns, the guest ends at its next loop or call
 //
 // Invariants:
 //
@@ -15,4 +15,7 @@
 //	P4: a run whose context ends returns at once, and nothing of its instance is used again.
 //	P5: no more instances than Config.Instances are at work, and as many again that were abandoned and have not ended yet.
 //	P6: what is locked opens with its secret or not at all, and no result of compress is larger than its source.
+//
+// P4 and P5 need the look at the context that the guest takes in its loops. Config.Unchecked leaves it out, for a process of
+// its own that can be killed: then the guest ends at its next call of the host, if it makes one.
 package pdf

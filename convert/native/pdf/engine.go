@@ -16,12 +16,12 @@ const revision = "1"
 
 // Config is how the engine works. The zero value is good.
 type Config struct {
-	// CacheDir holds the compiled module from one start to the next: 14 MB, saves 2 s at the first run. It is made where it
+	// CacheDir holds the compiled module from one start to the next: 16 MB, saves 2 s at the first run. It is made where it
 	// is missing. It holds code that is run, so nobody else may write there. "": none.
 	CacheDir string
 	// Instances is how many runs may be at work at the same time; 0, and at most: GOMAXPROCS.
 	Instances int
-	// Unchecked leaves out the look at the context in every loop of the guest, which takes as long again as its work. A
+	// Unchecked leaves out the look at the context in every loop of the guest, which takes three times as long as its work. A
 	// document that keeps the guest busy then cannot be stopped, and while it is busy the garbage collector, and with it the
 	// whole process, waits: only for a process of its own that can be killed.
 	Unchecked bool

@@ -209,3 +209,24 @@ func TestNameAndVersion(t *testing.T) {
 		t.Errorf("%s %s", shared.Name(), shared.Version())
 	}
 }
+
+func TestUncheckedMakesTheSame(t *testing.T) {
+	src := sourcesIn(t, t.TempDir(), documentOf(paragraph()))
+	e := New(Config{Unchecked: true, Instances: 1})
+	for _, step := range []string{"png", "txt"} {
+		out := filepath.Join(t.TempDir(), "out")
+		if err := e.Run(t.Context(), convert.Job{Step: stepOf(t, step), Sources: src, Out: out}); err != nil {
+			t.Fatal(err)
+		}
+		got, err := os.ReadFile(out)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(got, mustRun(t, step, documentOf(paragraph()))) {
+			t.Errorf("%s: another result", step)
+		}
+	}
+	if err := e.Close(); err != nil {
+		t.Error(err)
+	}
+}

@@ -39,14 +39,14 @@ func newGuest(run context.Context, r wazero.Runtime, module wazero.CompiledModul
 	g.call("__wasm_call_ctors")
 	g.call("PDFiumExt_Init")
 	if g.err != nil {
-		g.close()
+		g.close(ctx)
 		return nil, g.err
 	}
 	return g, nil
 }
 
 // close frees the instance. Closing without a word is all that can be done with it.
-func (g *guest) close() { _ = g.mod.Close(context.WithoutCancel(g.ctx)) }
+func (g *guest) close(ctx context.Context) { _ = g.mod.Close(ctx) }
 
 // call calls a function of the guest and answers its result, 0 where it has none or something failed.
 func (g *guest) call(name string, args ...uint64) uint32 {

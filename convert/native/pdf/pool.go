@@ -68,7 +68,7 @@ func (p *pool) enter(ctx context.Context) (*slot, error) {
 func (s *slot) leave() { <-<-s.has }
 
 // inside does work with an instance of its own and returns what work does; where the context ends first it returns at
-// once, and work is left to end alone: it fails at its next call (P4).
+// once, and work is left to end alone: it fails at its next loop or call (P4).
 func (s *slot) inside(ctx context.Context, clock time.Time, work func(g *guest) error) error {
 	done := make(chan error, 1)
 	go func() {
@@ -111,7 +111,7 @@ func (p *pool) alone(ctx context.Context, clock time.Time, work func(g *guest) e
 	if err != nil {
 		return err
 	}
-	defer g.close()
+	defer g.close(ctx)
 	return work(g)
 }
 

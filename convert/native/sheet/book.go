@@ -122,7 +122,8 @@ func checkLocked(f *file, size int64) error {
 	return errors.New("no workbook of this kind")
 }
 
-// sheet is the table of a sheet by name; the first where there is none.
+// sheet is the table of a sheet by name; the first where there is none. It is read once before, so that all its rows are of
+// one width.
 func (b *book) sheet(name string) (table, error) {
 	at := 0
 	if name != "" {
@@ -134,7 +135,20 @@ func (b *book) sheet(name string) (table, error) {
 			return nil, fmt.Errorf("%w: no sheet %q", convert.ErrBroken, name)
 		}
 	}
-	return func(ctx context.Context, row func([]string) error) error { return b.rows(ctx, b.sheets[at], row) }, nil
+	width := 0
+	return func(ctx context.Context, row func([]string) error) error {
+		if width == 0 {
+			if err := b.rows(ctx, b.sheets[at], func(cells []string) error {
+				width = max(width, len(cells))
+				return nil
+			}); err != nil {
+				return err
+			}
+		}
+		return b.rows(ctx, b.sheets[at], func(cells []string) error {
+			return row(append(cells, make([]string, max(width-len(cells), 0))...))
+		})
+	}, nil
 }
 
 // rows reads a sheet. Rows without cells behind the last that has some are left out.

@@ -24,16 +24,16 @@ import (
 	"dropfs/convert/native/sheet"
 )
 
-func run(t testing.TB, ctx context.Context, rest, ext string, src []byte, l convert.Limits) ([]byte, error) {
+func run(ctx context.Context, t testing.TB, rest, ext string, src []byte, l convert.Limits) ([]byte, error) {
 	t.Helper()
 	p, err := magic.Parse(rest, ext)
 	if err != nil {
 		t.Fatal(err)
 	}
-	return runStep(t, ctx, p.Steps[0], ext, src, l)
+	return runStep(ctx, t, p.Steps[0], ext, src, l)
 }
 
-func runStep(t testing.TB, ctx context.Context, step magic.Step, ext string, src []byte, l convert.Limits) ([]byte, error) {
+func runStep(ctx context.Context, t testing.TB, step magic.Step, ext string, src []byte, l convert.Limits) ([]byte, error) {
 	t.Helper()
 	plan, err := convert.NewRegistry(sheet.New()).Plan(step, ext, false)
 	if err != nil {
@@ -61,7 +61,7 @@ func task(t testing.TB, step magic.Step, ext string, src []byte, l convert.Limit
 
 func must(t testing.TB, rest, ext string, src string) string {
 	t.Helper()
-	b, err := run(t, t.Context(), rest, ext, []byte(src), convert.Limits{})
+	b, err := run(t.Context(), t, rest, ext, []byte(src), convert.Limits{})
 	if err != nil {
 		t.Fatalf("%s of %s: %v", rest, ext, err)
 	}
@@ -120,7 +120,7 @@ func rowsOf(t testing.TB, text string, comma rune) [][]string {
 func TestBookToSeparated(t *testing.T) {
 	for to, comma := range map[string]rune{"csv": ',', "tsv": '\t'} {
 		got := rowsOf(t, must(t, "@"+to, "xlsx", two(t)), comma)
-		if len(got) != 4 || !slices.Equal(got[0], []string{"name", "n"}) || !slices.Equal(got[1], []string{"ä,b", "12.5"}) || got[3][0] != "line\nbreak" || got[3][1] != "=1+1" {
+		if len(got) != 4 || !slices.Equal(got[0], []string{"name", "n", ""}) || !slices.Equal(got[1], []string{"ä,b", "12.5", ""}) || !slices.Equal(got[2], []string{"", "", ""}) || got[3][0] != "line\nbreak" || got[3][1] != "=1+1" {
 			t.Errorf("%s: %q", to, got)
 		}
 		if got[3][2] != "2024-05-06" {
@@ -131,7 +131,7 @@ func TestBookToSeparated(t *testing.T) {
 			t.Errorf("%s: second %q", to, got)
 		}
 	}
-	if _, err := run(t, t.Context(), "@csv,sheet=Third", "xlsx", []byte(two(t)), convert.Limits{}); !errors.Is(err, convert.ErrBroken) {
+	if _, err := run(t.Context(), t, "@csv,sheet=Third", "xlsx", []byte(two(t)), convert.Limits{}); !errors.Is(err, convert.ErrBroken) {
 		t.Errorf("no such sheet: %v", err)
 	}
 }
@@ -231,7 +231,7 @@ func TestJSONShapes(t *testing.T) {
 		}
 	}
 	for _, bad := range []string{"", "[1,", `[{"a":1},[1]]`, "{", "nonsense", strings.Repeat("[", 1<<20)} {
-		if _, err := run(t, t.Context(), "@csv", "json", []byte(bad), convert.Limits{}); !errors.Is(err, convert.ErrBroken) {
+		if _, err := run(t.Context(), t, "@csv", "json", []byte(bad), convert.Limits{}); !errors.Is(err, convert.ErrBroken) {
 			t.Errorf("%.20q: %v", bad, err)
 		}
 	}
@@ -267,7 +267,7 @@ func TestS1Safe(t *testing.T) {
 	if got := rowsOf(t, must(t, "@tsv,safe=1", "csv", "=1+1,+x,-5,@cmd,-7,a=b,-x\n"), '\t'); fmt.Sprint(got) != want {
 		t.Errorf("%q", got)
 	}
-	if _, err := run(t, t.Context(), "@json,safe=1", "xlsx", []byte(book), convert.Limits{}); !errors.Is(err, convert.ErrUnsupported) {
+	if _, err := run(t.Context(), t, "@json,safe=1", "xlsx", []byte(book), convert.Limits{}); !errors.Is(err, convert.ErrUnsupported) {
 		t.Errorf("safe json: %v", err)
 	}
 }
@@ -302,7 +302,7 @@ func TestS1ToBook(t *testing.T) {
 	for name, src := range map[string]string{
 		"columns": strings.Repeat("x,", 16384) + "y\n", "cell": strings.Repeat("x", 40000) + "\n",
 	} {
-		if _, err := run(t, t.Context(), "@xlsx", "csv", []byte(src), convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
+		if _, err := run(t.Context(), t, "@xlsx", "csv", []byte(src), convert.Limits{}); !errors.Is(err, convert.ErrTooLarge) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -329,7 +329,7 @@ func TestS4Sheets(t *testing.T) {
 	if m[1].Step.Key() != "@csv,safe=yes,sheet=Second sheet" {
 		t.Errorf("%s", m[1].Step.Key())
 	}
-	b, err := runStep(t, t.Context(), m[1].Step, "xlsx", []byte(two(t)), convert.Limits{})
+	b, err := runStep(t.Context(), t, m[1].Step, "xlsx", []byte(two(t)), convert.Limits{})
 	if err != nil || string(b) != "other\nTRUE\n" {
 		t.Errorf("%q, %v", b, err)
 	}
@@ -347,7 +347,7 @@ func TestS4Sheets(t *testing.T) {
 		t.Fatalf("%+v, %v", m, err)
 	}
 	for _, x := range m {
-		if _, err := runStep(t, t.Context(), x.Step, "xlsx", []byte(hostile), convert.Limits{}); err != nil && !errors.Is(err, convert.ErrBroken) {
+		if _, err := runStep(t.Context(), t, x.Step, "xlsx", []byte(hostile), convert.Limits{}); err != nil && !errors.Is(err, convert.ErrBroken) {
 			t.Errorf("%s: %v", x.Name, err)
 		}
 	}
@@ -413,14 +413,14 @@ func TestS3Hostile(t *testing.T) {
 		{"a zip", patch(t, good, "none")[:0] + emptyZip(t), convert.ErrBroken},
 		{"row beyond the last", far, convert.ErrBroken},
 	} {
-		if _, err := run(t, t.Context(), "@csv", "xlsx", []byte(c.src), convert.Limits{}); !errors.Is(err, c.want) {
+		if _, err := run(t.Context(), t, "@csv", "xlsx", []byte(c.src), convert.Limits{}); !errors.Is(err, c.want) {
 			t.Errorf("%s: %v", c.name, err)
 		}
 	}
-	if b, err := run(t, t.Context(), "@csv", "xlsx", []byte(entities), convert.Limits{}); err == nil && len(b) > 1000 {
+	if b, err := run(t.Context(), t, "@csv", "xlsx", []byte(entities), convert.Limits{}); err == nil && len(b) > 1000 {
 		t.Errorf("entities became %d bytes", len(b))
 	}
-	if _, err := run(t, t.Context(), "@html", "xlsx", []byte(good), convert.Limits{MaxOutput: 100}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "@html", "xlsx", []byte(good), convert.Limits{MaxOutput: 100}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("beyond the output: %v", err)
 	}
 }
@@ -439,7 +439,7 @@ func TestS5Cancelled(t *testing.T) {
 	cancel()
 	for ext, src := range map[string]string{"xlsx": two(t), "csv": "a,b\n", "json": "[1]"} {
 		to := map[string]string{"xlsx": "csv", "csv": "json", "json": "xlsx"}[ext]
-		if _, err := run(t, ctx, "@"+to, ext, []byte(src), convert.Limits{}); !errors.Is(err, context.Canceled) {
+		if _, err := run(ctx, t, "@"+to, ext, []byte(src), convert.Limits{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", ext, err)
 		}
 	}
@@ -458,7 +458,7 @@ func FuzzText(f *testing.F) {
 		if ext == "json" {
 			via = "csv"
 		}
-		b, err := run(t, t.Context(), "@"+via, ext, []byte(src), convert.Limits{})
+		b, err := run(t.Context(), t, "@"+via, ext, []byte(src), convert.Limits{})
 		if err != nil {
 			if k := convert.KindOf(err); k != convert.ErrBroken && k != convert.ErrTooLarge {
 				t.Errorf("%v", err)

@@ -59,11 +59,11 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if len(job.Sources) != 1 {
 		return fmt.Errorf("%w: %d texts as one", convert.ErrUnsupported, len(job.Sources))
 	}
-	make, err := maker(job.Edge.From, job.Edge.To)
+	convertFile, err := maker(job.Edge.From, job.Edge.To)
 	if err != nil {
 		return err
 	}
-	return write(ctx, job, func(o *output) error { return make(ctx, job.Sources[0].Path, o) })
+	return write(ctx, job, func(o *output) error { return convertFile(ctx, job.Sources[0].Path, o) })
 }
 
 // maker finds what does an edge: it reads the file at path and writes the result.

@@ -15,7 +15,7 @@ import (
 	"dropfs/convert/native/text"
 )
 
-func run(t testing.TB, ctx context.Context, to, ext, src string, l convert.Limits) (string, error) {
+func run(ctx context.Context, t testing.TB, to, ext, src string, l convert.Limits) (string, error) {
 	t.Helper()
 	step := magic.Step{Op: to}
 	for _, e := range text.New().Edges() {
@@ -43,7 +43,7 @@ func run(t testing.TB, ctx context.Context, to, ext, src string, l convert.Limit
 
 func must(t testing.TB, to, ext, src string) string {
 	t.Helper()
-	out, err := run(t, t.Context(), to, ext, src, convert.Limits{})
+	out, err := run(t.Context(), t, to, ext, src, convert.Limits{})
 	if err != nil {
 		t.Fatalf("%s to %s: %v", ext, to, err)
 	}
@@ -53,7 +53,7 @@ func must(t testing.TB, to, ext, src string) string {
 // fails tells that a conversion fails in a way.
 func fails(t testing.TB, name, to, ext, src string, want error) {
 	t.Helper()
-	if out, err := run(t, t.Context(), to, ext, src, convert.Limits{}); !errors.Is(err, want) {
+	if out, err := run(t.Context(), t, to, ext, src, convert.Limits{}); !errors.Is(err, want) {
 		t.Errorf("%s: %.60q, %v, want %v", name, out, err, want)
 	}
 }

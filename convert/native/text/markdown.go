@@ -28,6 +28,9 @@ func fromMarkdown(ctx context.Context, path, to string, o *output) error {
 	if err := checkNesting(src); err != nil {
 		return err
 	}
+	if err := checkParagraphs(src); err != nil {
+		return err
+	}
 	body, err := await(ctx, func() ([]byte, error) {
 		var b bytes.Buffer
 		err := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote)).Convert(src, &b)
@@ -72,6 +75,36 @@ func checkNesting(src []byte) error {
 			if i == len(line) {
 				break
 			}
+		}
+	}
+	return nil
+}
+
+const (
+	maxLinks = 5000    // in one paragraph
+	maxRefs  = 20000   // lines of a paragraph that may define links
+	maxTable = 1 << 20 // cells of all tables
+)
+
+// checkParagraphs refuses paragraphs of so many links that the library, which looks for the end of each through all that
+// follows, would take minutes, and tables of a few wide lines and many short ones, which it fills up (T4).
+func checkParagraphs(src []byte) error {
+	links, refs, columns, cells := 0, 0, 0, 0
+	for line := range bytes.Lines(src) {
+		if len(bytes.TrimSpace(line)) == 0 {
+			links, refs, columns = 0, 0, 0
+			continue
+		}
+		if bytes.IndexByte(line, '[') >= 0 {
+			refs++
+		}
+		links += bytes.Count(line, []byte("]("))
+		if bytes.ContainsRune(line, '-') && len(bytes.Trim(line, "|-: \t\r\n>")) == 0 { // below the head of a table
+			columns = max(columns, bytes.Count(line, []byte("|"))+1)
+		}
+		cells += columns
+		if links > maxLinks || refs > maxRefs || cells > maxTable {
+			return fmt.Errorf("%w: a paragraph of %d links and a table of %d cells", convert.ErrTooLarge, max(links, refs), cells)
 		}
 	}
 	return nil

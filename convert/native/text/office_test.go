@@ -133,7 +133,7 @@ func FuzzOffice(f *testing.F) {
 		if ext != "docx" && ext != "odt" && ext != "odp" && ext != "pptx" && ext != "epub" || strings.HasSuffix(part, "/") {
 			return
 		}
-		out, err := run(t, t.Context(), "md", ext, zipOf(t, part, xml), convert.Limits{})
+		out, err := run(t.Context(), t, "md", ext, zipOf(t, part, xml), convert.Limits{})
 		if k := convert.KindOf(err); err != nil && k != convert.ErrBroken && k != convert.ErrTooLarge && k != convert.ErrLocked {
 			t.Errorf("%v", err)
 		}

@@ -108,6 +108,14 @@ func TestT4Nesting(t *testing.T) {
 	fails(t, "toml keys", "json", "toml", "["+strings.Repeat("a.", 100000)+"a]\n", convert.ErrBroken)
 	fails(t, "md too long", "html", "md", strings.Repeat("x", 5<<20), convert.ErrTooLarge)
 	must(t, "html", "md", strings.Repeat("-", 1000)+"\n"+strings.Repeat("*", 1000)+"\n"+strings.Repeat(".", 1000))
+	for name, src := range map[string]string{
+		"links": strings.Repeat("[a](", 1<<18), "titles": strings.Repeat("[a](<b)", 1<<17), "escapes": strings.Repeat("[a](\\)", 1<<17),
+		"references": strings.Repeat("[a]: b\n", 1<<17), "halves of references": strings.Repeat("[a]\n: ", 1<<17),
+		"a table of 10^9 cells": "a\n" + strings.Repeat("|a", 1<<15) + "\n" + strings.Repeat("|-", 1<<15) + "\n" + strings.Repeat("|a\n", 1<<15),
+	} {
+		fails(t, name, "html", "md", src, convert.ErrTooLarge)
+	}
+	must(t, "html", "md", strings.Repeat("[a](", 500)+"\n\n"+strings.Repeat("[a](", 500))
 	bomb := "a: &a [x,x,x,x,x,x,x,x,x,x]\n"
 	for c := 'b'; c < 'k'; c++ {
 		bomb += string(c) + ": &" + string(c) + " [" + strings.Repeat("*"+string(c-1)+",", 10) + "]\n"
@@ -172,11 +180,11 @@ func TestT5Cancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	for ext, to := range map[string]string{"md": "html", "html": "md", "json": "yaml", "docx": "md", "epub": "txt"} {
-		if _, err := run(t, ctx, to, ext, wordOf(t, "<w:p/>"), convert.Limits{}); !errors.Is(err, context.Canceled) {
+		if _, err := run(ctx, t, to, ext, wordOf(t, "<w:p/>"), convert.Limits{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("%s: %v", ext, err)
 		}
 	}
-	if _, err := run(t, t.Context(), "html", "md", "x", convert.Limits{MaxOutput: 10}); !errors.Is(err, convert.ErrTooLarge) {
+	if _, err := run(t.Context(), t, "html", "md", "x", convert.Limits{MaxOutput: 10}); !errors.Is(err, convert.ErrTooLarge) {
 		t.Errorf("beyond the limit: %v", err)
 	}
 }
@@ -189,11 +197,11 @@ func FuzzData(f *testing.F) {
 		if !utf8.ValidString(src) {
 			return
 		}
-		yaml, err := run(t, t.Context(), "yaml", "json", src, convert.Limits{})
+		yaml, err := run(t.Context(), t, "yaml", "json", src, convert.Limits{})
 		if err != nil {
 			return
 		}
-		back, err := run(t, t.Context(), "json", "yaml", yaml, convert.Limits{})
+		back, err := run(t.Context(), t, "json", "yaml", yaml, convert.Limits{})
 		if err != nil {
 			t.Fatalf("%q by way of %q: %v", src, yaml, err)
 		}
