@@ -1,4 +1,4 @@
-// Package hub is dropfs's own server: it assembles metadata (store), bytes (objects) and wires (dropzone) into one
+// Package hub is dropfs's own server: it assembles metadata (store), bytes (objects) and wires (dropzone, d3) into one
 // http.Handler. The same handler runs inside a mount, reached through an in-memory listener, and behind `dropfs serve`.
 //
 // It must never import a client.
@@ -13,5 +13,5 @@
 //	H4: the text of a key is kept nowhere and printed once.
 //
 // Open starts nothing; Run owns every goroutine. A hub that is served without Run answers everything, but expires and
-// cleans nothing, and its change feed hears of no other process.
+// cleans nothing, converts nothing, and its change feed hears of no other process.
 package hub

@@ -14,13 +14,14 @@ import (
 	"github.com/rs/cors"
 	"github.com/sirupsen/logrus"
 
+	"dropfs/remote/hub/d3"
 	"dropfs/remote/hub/dropzone"
 	"dropfs/remote/hub/objects"
 	"dropfs/remote/hub/web"
 )
 
 // newHandler puts the wires together. dir is nil where objects are elsewhere.
-func (h *Hub) newHandler(api http.Handler, dir *objects.Dir) http.Handler {
+func (h *Hub) newHandler(api, conversions http.Handler, dir *objects.Dir) http.Handler {
 	own := web.NewMux(func(w http.ResponseWriter, r *http.Request, err error) {
 		var e *web.Error
 		var status *objects.StatusError
@@ -49,6 +50,10 @@ func (h *Hub) newHandler(api http.Handler, dir *objects.Dir) http.Handler {
 	}
 	wires := map[string]http.Handler{"api": api, "cdn": api, "link": api}
 	route := http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if d3.Owns(r.URL.Path) {
+			conversions.ServeHTTP(w, r)
+			return
+		}
 		head, _, _ := strings.Cut(strings.TrimLeft(r.URL.Path, "/"), "/")
 		if wire, ok := wires[head]; ok {
 			wire.ServeHTTP(w, r)

@@ -12,6 +12,7 @@ import (
 
 	"github.com/sirupsen/logrus"
 
+	"dropfs/convert"
 	"dropfs/remote"
 	"dropfs/remote/hub/dropzone"
 	"dropfs/remote/hub/objects"
@@ -51,10 +52,18 @@ type Config struct {
 	URLLifetime time.Duration   // of signed URLs; 0: 15 minutes
 	Grace       time.Duration   // from the end of an upload URL to the end of its reservation; 0: URLLifetime
 	PartsGrace  time.Duration   // the same for uploads in parts; 0: 24 hours
-	Rate        map[string]Rate // by protocol: "dropzone"
+	Rate        map[string]Rate // by protocol: "dropzone"; "d3", which has 1000 a minute where it is absent
 	Log         *logrus.Entry   // nil: nothing is logged
 	Now         func() time.Time
 
+	Convert *convert.Registry // what the D3 wire can do; nil: nothing
+	Workers int               // conversions at the same time; 0: as many as there are processors
+	Keep    time.Duration     // of uploads and results of the D3 wire; 0: DefaultKeep
+	// PrivateHooks lets webhooks be at addresses that are not public: who has a key can then reach what the hub can.
+	PrivateHooks bool
+
+	jobWait                   func(n int) time.Duration // as in store.JobsConfig, like the next; tests wait less
+	jobPoll                   time.Duration
 	step                      func(name string) // called after each step of an upload; tests die in it
 	multipartMin, partSizeMin int64             // as in dropzone.Config; tests use small ones
 }
@@ -69,6 +78,7 @@ type Hub struct {
 	metrics *metrics
 	handler http.Handler
 	collect chan struct{} // holds one wish to collect garbage
+	jobs    *store.Jobs   // nil where there are no engines
 }
 
 // Open opens the hub's database and objects, and makes the keys of cfg.
@@ -97,12 +107,15 @@ func Open(ctx context.Context, cfg Config) (*Hub, error) {
 		cfg: cfg, log: cfg.Log, store: st, feed: dropzone.NewFeed(), metrics: newMetrics(),
 		collect: make(chan struct{}, 1),
 	}
+	if err := st.PrepareD3(ctx); err != nil {
+		return nil, errors.Join(fmt.Errorf("hub: %w", err), st.Close())
+	}
 	if cfg.DataDir == "" {
 		h.handler = keysOnly()
 		return h, nil
 	}
 	if err := h.assemble(ctx, spool); err != nil {
-		return nil, errors.Join(err, st.Close())
+		return nil, errors.Join(err, h.Close())
 	}
 	return h, nil
 }
@@ -116,6 +129,9 @@ func withDefaults(cfg Config) Config {
 	}
 	if cfg.PartsGrace <= 0 {
 		cfg.PartsGrace = 24 * time.Hour
+	}
+	if cfg.Keep <= 0 {
+		cfg.Keep = DefaultKeep
 	}
 	if cfg.Now == nil {
 		cfg.Now = time.Now
@@ -163,7 +179,11 @@ func (h *Hub) assemble(ctx context.Context, spool string) error {
 		},
 		Collect: h.wishCollect,
 	})
-	h.handler = h.newHandler(api, dir)
+	d3, err := h.newD3(ctx, dir != nil)
+	if err != nil {
+		return fmt.Errorf("hub: %w", err)
+	}
+	h.handler = h.newHandler(api, d3, dir)
 	return nil
 }
 
@@ -217,5 +237,9 @@ func (h *Hub) Handler() http.Handler { return h.handler }
 // Close ends the change feeds and closes the database. Requests and Run must have ended, but for the feeds.
 func (h *Hub) Close() error {
 	h.feed.Close()
-	return h.store.Close()
+	var err error
+	if h.jobs != nil {
+		err = h.jobs.Close()
+	}
+	return errors.Join(err, h.store.Close())
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"dropfs/remote"
+	"dropfs/remote/hub/d3"
 	"dropfs/remote/hub/dropzone"
 	"dropfs/remote/hub/store"
 )
@@ -65,6 +66,27 @@ func (h *Hub) CreateKey(ctx context.Context, name string, gbMonths float64) (rem
 		return "", KeyInfo{}, fmt.Errorf("create key %s: %w", name, err)
 	}
 	return remote.Secret(text), keyInfo(k), nil
+}
+
+// ErrWebhook is a webhook that is none.
+var ErrWebhook = errors.New("not a webhook")
+
+// CheckWebhook tells whether events can be sent to a URL. Whether the address may be used is seen when it is.
+func CheckWebhook(url string) error {
+	if err := d3.CheckHook(url, true); err != nil {
+		return fmt.Errorf("%w: %w", ErrWebhook, err)
+	}
+	return nil
+}
+
+// AddWebhook tells a URL of the events of a key of the D3 wire, signed with secret where that is not "". key is the public
+// id.
+func (h *Hub) AddWebhook(ctx context.Context, key, url string, secret remote.Secret) error {
+	if err := CheckWebhook(url); err != nil {
+		return err
+	}
+	_, err := h.store.AddD3Hook(ctx, store.D3Hook{Owner: key, URL: url, Secret: secret.Reveal()})
+	return err
 }
 
 // Keys lists all keys, the revoked ones too, oldest first.

@@ -45,6 +45,7 @@ func serveChild(dir, die string) error {
 	var mu sync.Mutex
 	ctx := context.Background()
 	h, err := Open(ctx, Config{
+		Convert: childEngines(dir),
 		DataDir: dir, Keys: []KeySpec{{Key: testKey, GBMonths: -1}}, multipartMin: 1 << 20, partSizeMin: 256 << 10,
 		step: func(step string) {
 			if step != name {
@@ -77,10 +78,10 @@ type child struct {
 	base string
 }
 
-func startChild(t *testing.T, dir, die string) *child {
+func startChild(t *testing.T, dir, die string, env ...string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), childDir+"="+dir, childDie+"="+die)
+	cmd.Env = append(append(os.Environ(), childDir+"="+dir, childDie+"="+die), env...)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {

@@ -22,8 +22,8 @@ const (
 	eventsAge  = 7 * 24 * time.Hour
 )
 
-// Run expires drops, gives up uploads, removes objects and follows the feed of other processes, until ctx ends; then it
-// ends the change feeds and returns nil. It begins with a whole sweep (H2).
+// Run expires drops, gives up uploads, removes objects, does conversions and follows the feed of other processes, until
+// ctx ends; then it ends the change feeds and returns nil. It begins with a whole sweep (H2).
 func (h *Hub) Run(ctx context.Context) error {
 	g, ctx := errgroup.WithContext(ctx)
 	g.Go(func() error {
@@ -35,6 +35,9 @@ func (h *Hub) Run(ctx context.Context) error {
 		h.look(ctx)
 		return nil
 	})
+	if h.jobs != nil {
+		g.Go(func() error { return h.runJobs(ctx) })
+	}
 	return g.Wait()
 }
 
@@ -80,6 +83,13 @@ func (h *Hub) Sweep(ctx context.Context, scan bool) error {
 		h.log.WithField("kind", "sweep").WithField("len", n.Drops+n.Uploads).Debug("expired")
 		h.feed.Notify()
 	}
+	files, err := h.store.SweepD3(ctx)
+	if err != nil {
+		return err
+	}
+	if files > 0 {
+		h.log.WithField("kind", "sweep").WithField("len", files).Debug("expired")
+	}
 	if err := h.collectGarbage(ctx); err != nil {
 		return err
 	}
@@ -89,7 +99,7 @@ func (h *Hub) Sweep(ctx context.Context, scan bool) error {
 	if !scan {
 		return nil
 	}
-	known := func(keys []string) (map[string]bool, error) { return h.store.Known(ctx, keys) }
+	known := func(keys []string) (map[string]bool, error) { return h.known(ctx, keys) }
 	if err := h.objects.Sweep(ctx, known); err != nil {
 		return err
 	}

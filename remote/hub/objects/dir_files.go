@@ -16,6 +16,20 @@ type temp struct {
 }
 
 func (d *Dir) newTemp() (*temp, error) {
+	var err error
+	for range tempTries {
+		var t *temp
+		if t, err = d.tryTemp(); !errors.Is(err, unix.EWOULDBLOCK) {
+			return t, err
+		}
+	}
+	return nil, err
+}
+
+// tempTries is how often a new file is tried to be had before a sweep has it.
+const tempTries = 10
+
+func (d *Dir) tryTemp() (*temp, error) {
 	f, err := os.CreateTemp(d.tmp(), "w-*")
 	if err != nil {
 		return nil, fmt.Errorf("object: %w", err)
@@ -25,6 +39,11 @@ func (d *Dir) newTemp() (*temp, error) {
 		// A sweep had it between its creation and this call, and removes it.
 		t.discard()
 		return nil, fmt.Errorf("object: lock: %w", err)
+	}
+	var st unix.Stat_t
+	if err := unix.Fstat(int(f.Fd()), &st); err != nil || st.Nlink == 0 { // the sweep was done with it before
+		t.discard()
+		return nil, fmt.Errorf("object: lock: %w", errors.Join(err, unix.EWOULDBLOCK))
 	}
 	return t, nil
 }
@@ -49,14 +68,17 @@ func (t *temp) publish(path string) error {
 	return nil
 }
 
-// abandoned tells whether a file in tmp belongs to no living process.
-func abandoned(path string) bool {
+// removeAbandoned removes a file in tmp that belongs to no living process. It does so under the lock, so that nobody can
+// have begun to write it.
+func removeAbandoned(path string) {
 	f, err := os.Open(path)
 	if err != nil {
-		return false
+		return
 	}
 	defer func() { _ = f.Close() }()
-	return unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil
+	if unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB) == nil {
+		_ = os.Remove(path)
+	}
 }
 
 // makeDir makes one directory, durably.

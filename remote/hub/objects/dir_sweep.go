@@ -57,9 +57,7 @@ func (d *Dir) Each(ctx context.Context, fn func([]string) error) error {
 func (d *Dir) Sweep(ctx context.Context, known func([]string) (map[string]bool, error)) error {
 	err := names(ctx, d.tmp(), func(batch []string) error {
 		for _, name := range batch {
-			if path := filepath.Join(d.tmp(), name); abandoned(path) {
-				_ = os.Remove(path)
-			}
+			removeAbandoned(filepath.Join(d.tmp(), name))
 		}
 		return nil
 	})

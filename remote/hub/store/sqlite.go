@@ -31,6 +31,7 @@ func OpenSQLite(ctx context.Context, path string, now func() time.Time) (*Store,
 		db.SetMaxIdleConns(conns)
 		return db, nil
 	}
+	s.reopen = open
 	var err error
 	// The writer that syncs each commit comes first: it makes the file.
 	if s.full, err = open(1, "synchronous(FULL)"); err != nil {

@@ -16,6 +16,8 @@ import (
 type Store struct {
 	now    func() time.Time
 	rebind func(string) string // the dialect's form of a query written with ?
+	reopen func(conns int, params ...string) (*sql.DB, error)
+	jobs   *Jobs // nil until OpenJobs
 
 	read *sql.DB // never writes
 

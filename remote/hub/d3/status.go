@@ -1,0 +1,60 @@
+package d3
+
+import (
+	"encoding/json"
+	"errors"
+	"net/http"
+	"slices"
+
+	"dropfs/remote/hub/store"
+)
+
+// fileJSON is one entry of files_data (wire/d3.md §8).
+type fileJSON struct {
+	File     string `json:"file_key"` // the result's once there is one, else the first source's
+	Status   string `json:"status"`
+	Link     string `json:"download_link,omitempty"`
+	Code     string `json:"error_code,omitempty"`
+	Message  string `json:"error_message,omitempty"`
+	Task     string `json:"file_task_id"`
+	FileName string `json:"file_name,omitempty"`
+	Size     *int64 `json:"size,omitempty"`
+}
+
+func fileItem(k store.D3Task, base string) fileJSON {
+	j := fileJSON{File: k.Inputs[0], Status: k.Status, Code: k.Code, Message: k.Message, Task: k.ID}
+	if k.Status == store.D3Completed {
+		j.File, j.Link, j.FileName, j.Size = k.Output, downloadURL(base, k.Output), k.Name, &k.Size
+	}
+	return j
+}
+
+// status is that of an operation, or of it with one of its files.
+func (a *API) status(w http.ResponseWriter, r *http.Request, key store.Key) error {
+	op, err := a.cfg.Store.D3Op(r.Context(), r.PathValue("main"))
+	if errors.Is(err, store.ErrNotFound) || err == nil && op.Owner != key.ID {
+		return missing("There is no such task.")
+	}
+	if err != nil {
+		return err
+	}
+	if which := r.PathValue("key"); which != "" {
+		op.Tasks = slices.DeleteFunc(op.Tasks, func(k store.D3Task) bool {
+			return k.ID != which && k.Output != which && !slices.Contains(k.Inputs, which)
+		})
+		if len(op.Tasks) == 0 {
+			return missing("The task has no such file.")
+		}
+	}
+	out := struct {
+		Status string          `json:"operation_status"`
+		Files  []fileJSON      `json:"files_data"`
+		Main   string          `json:"main_task_id"`
+		Action string          `json:"action"`
+		Notes  json.RawMessage `json:"notes,omitempty"`
+	}{Status: op.Status, Files: []fileJSON{}, Main: op.ID, Action: op.Action, Notes: op.Notes}
+	for _, k := range op.Tasks {
+		out.Files = append(out.Files, fileItem(k, a.base(r)))
+	}
+	return success(w, out)
+}

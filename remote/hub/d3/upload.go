@@ -1,0 +1,152 @@
+package d3
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"dropfs/remote/hub/objects"
+	"dropfs/remote/hub/store"
+	"dropfs/remote/hub/web"
+)
+
+// Bounds of requests.
+const (
+	jsonLimit = 1 << 20 // bytes of a body
+	maxParts  = 10_000
+	maxName   = 1024 // bytes
+)
+
+// putLifetime bounds how long an upload URL is good: the clients ask for all of them at once and send one after another.
+const putLifetime = 24 * time.Hour
+
+// objectName is what the wire calls the object of a file. It is told, and not needed again.
+func objectName(key string) string { return "external/" + key }
+
+// initiate is initiate-upload (wire/d3.md §5.1).
+func (a *API) initiate(w http.ResponseWriter, r *http.Request, key store.Key) error {
+	var q struct {
+		Name  string `json:"file_name"`
+		Size  *int64 `json:"size"`
+		Type  string `json:"mime_type"`
+		Parts int    `json:"parts"`
+	}
+	if err := web.ReadJSON(r, jsonLimit, &q); err != nil {
+		return err
+	}
+	q.Parts = max(q.Parts, 1)
+	switch {
+	case q.Name == "" || len(q.Name) > maxName || strings.ContainsRune(q.Name, 0):
+		return invalid("file_name must be 1 to 1024 bytes without NUL.")
+	case q.Size == nil || *q.Size < 0:
+		return invalid("size must be the number of bytes, 0 or more.")
+	case q.Parts > maxParts:
+		return invalid("parts must be at most 10000.")
+	case len(q.Type) > 256:
+		return invalid("mime_type must be at most 256 bytes.")
+	}
+	free, err := a.cfg.Objects.Free(r.Context())
+	if err != nil {
+		return err
+	}
+	if free >= 0 && *q.Size > free {
+		return &failure{http.StatusRequestEntityTooLarge, "too_large", "The server has not so much space.", nil}
+	}
+	f, err := a.cfg.Store.AddD3File(r.Context(), store.D3File{
+		Owner: key.ID, Name: q.Name, Type: q.Type, Size: *q.Size, Parts: q.Parts, UploadID: store.NewID(40),
+		Expires: a.cfg.Now().Add(a.cfg.Keep),
+	})
+	if err != nil {
+		return err
+	}
+	urls, err := a.putURLs(r, f)
+	if err != nil {
+		return err
+	}
+	return success(w, struct {
+		FileKey string   `json:"file_key"`
+		Upload  string   `json:"upload_id"`
+		URLs    []string `json:"presigned_urls"`
+		Object  string   `json:"object_name"`
+	}{f.ID, f.UploadID, urls, objectName(f.ID)})
+}
+
+// putURLs are the URLs of all parts, in order. A single one leads to the object store itself where that can be; parts go
+// through the hub, each an object of its own, because their lengths are not known and may be less than S3 takes.
+func (a *API) putURLs(r *http.Request, f store.D3File) ([]string, error) {
+	expires := a.cfg.Now().Add(min(putLifetime, a.cfg.Keep))
+	if a.cfg.Presign && f.Parts == 1 && f.Size > 0 {
+		o := store.D3Object{Key: f.ID + "-" + store.NewID(8), File: f.ID, N: 1}
+		if err := a.cfg.Store.AddD3Object(r.Context(), o); err != nil {
+			return nil, err
+		}
+		signed, err := a.cfg.Objects.SignPut(r.Context(), a.base(r), objects.Upload{Key: o.Key, Size: f.Size}, 0, time.Now().Add(min(putLifetime, a.cfg.Keep)))
+		return []string{signed.URL}, err
+	}
+	urls := make([]string, f.Parts)
+	for i := range urls {
+		// The size is that of the whole: the most that a part may have.
+		claim := objects.Claim{Method: http.MethodPut, Key: f.ID, Part: i + 1, Size: f.Size, Expires: expires}
+		urls[i] = a.base(r) + "/v1/upload/" + f.ID + "?" + a.signer.Query(claim).Encode()
+	}
+	return urls, nil
+}
+
+// complete is complete-upload (wire/d3.md §5.3).
+func (a *API) complete(w http.ResponseWriter, r *http.Request, key store.Key) error {
+	var q struct {
+		File   string `json:"file_key"`
+		Upload string `json:"upload_id"`
+		Parts  []struct {
+			ETag string `json:"etag"`
+			N    int    `json:"part_number"`
+		} `json:"parts"`
+	}
+	if err := web.ReadJSON(r, jsonLimit, &q); err != nil {
+		return err
+	}
+	f, err := a.upload(r, key, q.File, q.Upload)
+	if err != nil {
+		return err
+	}
+	if !f.Ready() {
+		etags := map[int]string{}
+		for _, p := range q.Parts {
+			if p.N < 1 || p.N > f.Parts {
+				return invalid(fmt.Sprintf("part_number must be from 1 to %d.", f.Parts))
+			}
+			etags[p.N] = strings.Trim(strings.TrimPrefix(strings.TrimSpace(p.ETag), "W/"), `"`)
+		}
+		if f, err = a.join(r.Context(), f, etags); err != nil {
+			return err
+		}
+		a.cfg.Step("d3.confirmed")
+	}
+	return success(w, struct {
+		Message string `json:"message"`
+		File    string `json:"file_key"`
+	}{"Upload completed successfully", f.ID})
+}
+
+// upload is the upload that a request names by its key, or else by its upload id (T9).
+func (a *API) upload(r *http.Request, key store.Key, file, upload string) (f store.D3File, err error) {
+	switch {
+	case file != "":
+		f, err = a.cfg.Store.D3File(r.Context(), file)
+	case upload != "":
+		f, err = a.cfg.Store.D3Upload(r.Context(), upload)
+	default:
+		return f, invalid("file_key is required.")
+	}
+	if err != nil || f.Owner != key.ID || f.UploadID == "" {
+		if err == nil || toWire(err).status == http.StatusNotFound {
+			err = missing("There is no such upload.")
+		}
+		return f, err
+	}
+	if upload != "" && upload != f.UploadID {
+		return f, invalid("upload_id is not that of the file_key.")
+	}
+	return f, nil
+}
