@@ -248,7 +248,7 @@ func (b *Broker) wait(ctx context.Context, r Request, stages []stage, i int) err
 	}
 	x := b.runs[key]
 	if x == nil {
-		x = b.beginLocked(r, stages, i)
+		x = b.beginLocked(r, stages, i) //nolint:contextcheck // a run is shared: no single reader's context ends it
 	}
 	x.waiters++
 	if x.linger != nil {

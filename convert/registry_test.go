@@ -95,8 +95,11 @@ func TestPlanPrefersWhatLosesLess(t *testing.T) {
 
 func TestPlanMakesNoSoundOfPictures(t *testing.T) {
 	media := &engine{name: "media", edges: []convert.Edge{
-		{Op: "mp4", From: "gif", To: "mp4"}, {Op: "mp3", From: "mp4", To: "mp3"}, {Op: "gif", From: "png", To: "gif"},
-		{Op: "frames", From: "gif"}, {Op: "wav", From: "mp3", To: "wav"},
+		{Op: "mp4", From: "gif", To: "mp4"},
+		{Op: "mp3", From: "mp4", To: "mp3"},
+		{Op: "gif", From: "png", To: "gif"},
+		{Op: "frames", From: "gif"},
+		{Op: "wav", From: "mp3", To: "wav"},
 	}}
 	r := convert.NewRegistry(media)
 	for from, want := range map[string]string{

@@ -310,12 +310,12 @@ func TestV7Symlinks(t *testing.T) {
 		t.Fatal(err)
 	}
 	makeFile(t, f, dir.Ino, "real.txt", "text")
-	for name, target := range map[string]string{
+	for path, target := range map[string]string{
 		"here.txt": "d/real.txt", "twice.txt": "here.txt", "d/up.txt": "../d/real.txt", "dirlink": "d",
 		"abs.txt": "/etc/passwd", "out.txt": "../../etc/passwd", "gone.txt": "nosuch", "self.txt": "self.txt",
 	} {
-		parent, name := RootIno, name
-		if rest, ok := strings.CutPrefix(name, "d/"); ok {
+		parent, name := RootIno, path
+		if rest, ok := strings.CutPrefix(path, "d/"); ok {
 			parent, name = dir.Ino, rest
 		}
 		if _, err := f.Symlink(t.Context(), parent, name, target, me); err != nil {
