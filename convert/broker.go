@@ -203,6 +203,47 @@ func (b *Broker) Plan(r Request) (Key, string, error) {
 	return last.key, last.plan[len(last.plan)-1].To, nil
 }
 
+// settleLimit bounds what a plan waits for engines.
+const settleLimit = 6 * time.Second
+
+// PlanSettled is Plan that waits for engines which do not know yet what they can do (Settler): for a service that is asked
+// first in any case, for others where nobody else can.
+func (b *Broker) PlanSettled(ctx context.Context, r Request) (Key, string, error) {
+	ctx, cancel := context.WithTimeout(ctx, settleLimit)
+	defer cancel()
+	registry := b.registry(r)
+	if registry.remoteFirst {
+		settle(ctx, registry.remote)
+	}
+	key, ext, err := b.Plan(r)
+	if err != nil && settle(ctx, registry.Engines()) {
+		key, ext, err = b.Plan(r)
+	}
+	return key, ext, err
+}
+
+// settle waits for engines, and tells whether there was anything to wait for.
+func settle(ctx context.Context, engines []Engine) (waited bool) {
+	for _, e := range engines {
+		s, ok := e.(Settler)
+		if !ok {
+			continue
+		}
+		select {
+		case <-s.Settled():
+			continue
+		default:
+		}
+		waited = true
+		select {
+		case <-s.Settled():
+		case <-ctx.Done():
+			return true
+		}
+	}
+	return waited
+}
+
 // Do returns when the result of a request is in its store. ctx bounds the waiting alone: the work goes on while anybody
 // waits, and a little longer.
 func (b *Broker) Do(ctx context.Context, r Request) (Key, error) {

@@ -306,3 +306,78 @@ func TestFallback(t *testing.T) {
 		}
 	}
 }
+
+// late is an engine that offers nothing until it has settled.
+type late struct {
+	*engine
+	settled chan struct{}
+}
+
+func (l *late) Settled() <-chan struct{} { return l.settled }
+
+func (l *late) Edges() []convert.Edge {
+	select {
+	case <-l.settled:
+		return l.engine.Edges()
+	default:
+		return nil
+	}
+}
+
+// TestPlanSettled: what nobody here can do waits for who may be able to; what somebody here can do waits only for a service
+// that goes first, so that it is not done twice.
+func TestPlanSettled(t *testing.T) {
+	newLate := func(to string) *late {
+		return &late{&engine{name: "late", version: "1", edges: []convert.Edge{{Op: to, From: "pdf", To: to}}}, make(chan struct{})}
+	}
+	for name, c := range map[string]struct {
+		to             string
+		service, first bool
+		waits          bool
+		ok             bool
+	}{
+		"only it can":                {to: "docx", waits: true, ok: true},
+		"nobody can":                 {to: "mp3", waits: true},
+		"another can too":            {to: "png", ok: true},
+		"a service that goes first":  {to: "png", service: true, first: true, waits: true, ok: true},
+		"a service that goes second": {to: "png", service: true, ok: true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, l := newBroker(t), newLate(c.to)
+			if !c.ok {
+				l.edges = nil
+			}
+			registry := convert.NewRegistry(pdf(), l)
+			if c.service {
+				registry = convert.NewRegistry(pdf()).WithService(l, c.first)
+			}
+			r := request(t, newShelf(t), "v", "@"+c.to, "pdf")
+			r.Registry = registry
+			done := make(chan error)
+			go func() {
+				_, _, err := b.PlanSettled(t.Context(), r)
+				done <- err
+			}()
+			var err error
+			waited := false
+			select {
+			case err = <-done:
+			case <-time.After(100 * time.Millisecond):
+				waited = true
+				close(l.settled)
+				err = <-done
+			}
+			if waited != c.waits || (err == nil) != c.ok {
+				t.Errorf("waited %v, %v", waited, err)
+			}
+		})
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	b := newBroker(t)
+	r := request(t, newShelf(t), "v", "@docx", "pdf")
+	r.Registry = convert.NewRegistry(newLate("docx"))
+	if _, _, err := b.PlanSettled(gone, r); !errors.Is(err, convert.ErrUnsupported) {
+		t.Errorf("who asked is gone: %v", err)
+	}
+}

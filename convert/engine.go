@@ -33,6 +33,13 @@ type Member struct {
 	Size int64  // bytes; -1 not known
 }
 
+// Settler is an engine that finds out what it can do after it was made: a service that has to be asked, programs that have to
+// be looked for.
+type Settler interface {
+	// Settled is closed when that is known for the first time, or could not be found out.
+	Settled() <-chan struct{}
+}
+
 // Edge is one thing that an engine can do.
 type Edge struct {
 	Op      string   // as in magic.Step

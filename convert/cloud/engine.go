@@ -22,6 +22,7 @@ type Config struct {
 	Version  string        // of the service, as part of the keys of results; "": "1"
 	AskedFor time.Duration // how long what the service says of an extension holds; 0: 1 h
 	Parallel int           // questions, and sources of one conversion, under way at a time; 0: 4
+	Known    string        // the file that keeps what the service said for the next process; "": none
 	Log      *logrus.Entry // nil: discarded
 }
 
@@ -32,18 +33,24 @@ type Engine struct {
 	want   chan struct{} // holds a word when Edges missed something
 	asking chan struct{} // held by who asks
 
+	once    sync.Once
+	settled chan struct{} // closed when the service was asked, or known from before
+
 	mu    sync.Mutex
 	known map[string]ability // by extension
 	fresh time.Time          // until when all of known holds; zero: something is missing
 	edges []convert.Edge     // all of known; replaced, never changed
 }
 
-var _ convert.Engine = (*Engine)(nil)
+var (
+	_ convert.Engine  = (*Engine)(nil)
+	_ convert.Settler = (*Engine)(nil)
+)
 
 // common are the extensions that are asked about first.
 var common = []string{"pdf", "docx", "xlsx", "pptx", "jpg", "png", "txt", "mp4", "mp3"}
 
-// New makes an engine that knows nothing yet. It starts nothing.
+// New makes an engine that knows what Config.Known has kept. It starts nothing.
 func New(c Config) (*Engine, error) {
 	if c.Client == nil {
 		return nil, errors.New("no client")
@@ -72,10 +79,12 @@ func New(c Config) (*Engine, error) {
 		l.SetLevel(logrus.PanicLevel)
 		c.Log = logrus.NewEntry(l)
 	}
-	return &Engine{
+	e := &Engine{
 		cfg: c, budget: &budget{per: c.PerHour}, want: make(chan struct{}, 1), asking: make(chan struct{}, 1),
-		known: map[string]ability{},
-	}, nil
+		settled: make(chan struct{}), known: map[string]ability{},
+	}
+	e.recall()
+	return e, nil
 }
 
 // Name implements convert.Engine.
@@ -96,6 +105,11 @@ func (e *Engine) Edges() []convert.Edge {
 	}
 	return e.edges[:len(e.edges):len(e.edges)]
 }
+
+// Settled implements convert.Settler.
+func (e *Engine) Settled() <-chan struct{} { return e.settled }
+
+func (e *Engine) settle() { e.once.Do(func() { close(e.settled) }) }
 
 // Left tells how many conversions may be begun now; -1: any number.
 func (e *Engine) Left() int { return e.budget.left(time.Now()) }

@@ -47,6 +47,10 @@ func (e *Engine) Refresh(ctx context.Context) error {
 	e.mu.Lock()
 	missing := e.missingLocked(time.Now())
 	e.mu.Unlock()
+	defer e.settle()
+	if len(missing) > 0 {
+		defer e.keep()
+	}
 	g, gctx := errgroup.WithContext(ctx)
 	g.SetLimit(e.cfg.Parallel)
 	for _, ext := range missing {
@@ -71,8 +75,13 @@ func (e *Engine) learn(ext string, a ability) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	e.known[ext] = a
+	e.foldLocked(a.at)
+}
+
+// foldLocked makes what is told of all that is known.
+func (e *Engine) foldLocked(now time.Time) {
 	e.fresh = time.Time{}
-	if len(e.missingLocked(a.at)) == 0 {
+	if len(e.missingLocked(now)) == 0 {
 		for _, a := range e.known {
 			if end := a.at.Add(e.cfg.AskedFor); e.fresh.IsZero() || end.Before(e.fresh) {
 				e.fresh = end

@@ -72,6 +72,9 @@ func (e *engine) Edges() []convert.Edge {
 	return out
 }
 
+// Settled implements convert.Settler: the programs are looked for by Set.Probe.
+func (e *engine) Settled() <-chan struct{} { return e.set.settled }
+
 // Run does one edge.
 func (e *engine) Run(ctx context.Context, job convert.Job) error {
 	p, ed, err := e.find(job)

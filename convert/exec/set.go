@@ -28,6 +28,8 @@ type Set struct {
 	spares  *spares
 
 	probing sync.Mutex // one Probe at a time; taken before mu
+	probed  sync.Once
+	settled chan struct{} // closed by the first Probe that ends
 
 	mu     sync.Mutex
 	box    *sandbox.Box // nil: not probed, or there is no sandbox
@@ -43,7 +45,7 @@ type Hint struct {
 
 // New makes a set that offers nothing until it is probed. It starts nothing. Close ends what later runs leave behind.
 func New(c Config) *Set {
-	s := &Set{config: c}
+	s := &Set{config: c, settled: make(chan struct{})}
 	s.spares = newSpares(s)
 	for _, t := range tools() {
 		s.engines = append(s.engines, &engine{set: s, tool: t})
@@ -56,6 +58,7 @@ func New(c Config) *Set {
 func (s *Set) Probe(ctx context.Context) error {
 	s.probing.Lock()
 	defer s.probing.Unlock()
+	defer s.probed.Do(func() { close(s.settled) })
 	if s.isClosed() {
 		return errClosed
 	}

@@ -15,6 +15,7 @@ import (
 
 	"dropfs/fs/cli/config"
 	"dropfs/fs/cli/daemon"
+	"dropfs/fs/cli/engines"
 	"dropfs/fs/cli/fail"
 	"dropfs/remote"
 	"dropfs/remote/httpx"
@@ -69,7 +70,7 @@ func (a App) login(c *cobra.Command, name string, l loginFlags) error {
 	if err != nil {
 		return err
 	}
-	if l.service == config.ServiceDropzone && !l.noCheck {
+	if !l.noCheck {
 		if err := checkLogin(c.Context(), old, l, key); err != nil {
 			return fail.Of("login "+name, err)
 		}
@@ -112,6 +113,11 @@ const checkLimit = 20 * time.Second
 // checkLogin asks the service for something that needs the key.
 func checkLogin(ctx context.Context, a config.Account, l loginFlags, key remote.Secret) error {
 	a.Service, a.URL = l.service, l.url
+	ctx, cancel := context.WithTimeout(ctx, checkLimit)
+	defer cancel()
+	if l.service == config.ServiceD3 {
+		return engines.CheckService(ctx, l.url, key, "dropfs/"+daemon.Version)
+	}
 	quiet := logrus.New()
 	quiet.SetLevel(logrus.PanicLevel)
 	client, err := daemon.NewClient(a, key, httpx.RateState{}, logrus.NewEntry(quiet))
@@ -119,8 +125,6 @@ func checkLogin(ctx context.Context, a config.Account, l loginFlags, key remote.
 		return fail.As(fail.Usage, "login", err)
 	}
 	defer client.Close()
-	ctx, cancel := context.WithTimeout(ctx, checkLimit)
-	defer cancel()
 	return daemon.CheckKey(ctx, client)
 }
 

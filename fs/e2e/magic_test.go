@@ -166,6 +166,59 @@ func TestMagic(t *testing.T) {
 	}
 }
 
+// TestConversionService converts on a service, here a hub: what it made is cached, and where it is away this machine
+// converts if that is wished, or the reader is told.
+func TestConversionService(t *testing.T) {
+	h := newHub(t)
+	m := newMachine(t)
+	login := []string{"login", "convert", "--service", "d3", "--url", h.url, "--key", "-"}
+	if r := run(patience, m.dir, m.env, "no-key-of-it", binary, login...); r.code != 5 {
+		t.Errorf("login with a wrong key: %v", r)
+	}
+	if r := run(patience, m.dir, m.env, h.key, binary, login...); r.code != 0 {
+		t.Fatalf("login: %v", r)
+	}
+	mp := m.mount("mnt")
+	src := filepath.Join(m.dir, "doc.pdf")
+	writePDF(t, src, "made elsewhere", "page two")
+	m.sh(patience, mp, `cp `+src+` doc.pdf; cp `+src+` other.pdf`)
+	if got := m.sh(time.Minute, mp, `cat doc.pdf@txt; head -c 4 doc.pdf@png,page=2 | tail -c 3`); !strings.HasPrefix(got, "made elsewhere") || !strings.HasSuffix(got, "PNG") {
+		t.Errorf("by the service: %q", got)
+	}
+	metrics := get(t, h.url+"/metrics")
+	for _, want := range []string{`/do",status="200"} 2`, `/initiate-upload",status="200"} 1`} { // the source is sent once
+		if !strings.Contains(metrics, want+"\n") {
+			t.Errorf("the service was not asked for %s in %s", want, metrics)
+		}
+	}
+
+	h.kill()
+	for _, when := range []string{"the service is away", "and the disk mounted anew"} {
+		if got := m.sh(patience, mp, `cat doc.pdf@txt`); !strings.HasPrefix(got, "made elsewhere") {
+			t.Errorf("%s: %q", when, got)
+		}
+		if r := run(time.Minute, mp, m.env, "", "cat", "other.pdf@txt"); !strings.Contains(r.err, "Network is unreachable") {
+			t.Errorf("%s, what it did not make: %v", when, r)
+		}
+		m.unmount(mp)
+		mp = m.mount("mnt")
+	}
+	if got := m.sh(patience, mp, `cat other.pdf@txt,via=local`); !strings.HasPrefix(got, "made elsewhere") {
+		t.Errorf("made here: %q", got)
+	}
+	m.unmount(mp)
+	path := filepath.Join(m.home, ".config/dropfs/config.toml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.config(strings.Replace(string(text), "[convert]", "[convert]\nfallback = true", 1))
+	mp = m.mount("mnt")
+	if got := m.sh(time.Minute, mp, `cat other.pdf@txt,page=2`); !strings.HasPrefix(got, "page two") {
+		t.Errorf("fallen back: %q", got)
+	}
+}
+
 // TestConvertCommand converts outside a mount.
 func TestConvertCommand(t *testing.T) {
 	m := newMachine(t)

@@ -158,7 +158,7 @@ func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut
 	case path.Facet != "":
 		return nil, "", cache.ErrNotExist
 	}
-	key, _, err := f.conv.Broker.Plan(c.req)
+	key, _, err := f.conv.Broker.PlanSettled(ctx, c.req)
 	if err != nil {
 		return nil, "", cache.ErrNotExist
 	}
@@ -246,10 +246,11 @@ func (f *FS) openConjured(ctx context.Context, c *conjured) (*Handle, error) {
 		return nil, fmt.Errorf("%s: many different results of one file are opened within seconds: %w", c.req.Name, cache.ErrBusy)
 	}
 	for range openTries {
-		if _, err := f.conv.Broker.Do(ctx, c.req); err != nil {
+		key, err := f.conv.Broker.Do(ctx, c.req) // another than c.key where another engine has come since
+		if err != nil {
 			return nil, fmt.Errorf("%s: %w", c.req.Name, err)
 		}
-		h, ok, err := c.acc.r.OpenResult(string(c.key))
+		h, ok, err := c.acc.r.OpenResult(string(key))
 		if err != nil {
 			return nil, err
 		}

@@ -104,7 +104,7 @@ func (f *FS) lookMagicDir(ctx context.Context, p place, parent Ino, cut magic.Cu
 		Version: versionOf(files), Name: cut.Base, Ext: commonExt(files), Steps: rest.Steps, Many: true, Registry: p.acc.conv,
 		Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits, Fallback: p.acc.fallback, Fetch: fetchAll(p.acc.r, files),
 	}
-	key, _, err := f.conv.Broker.Plan(req)
+	key, _, err := f.conv.Broker.PlanSettled(ctx, req)
 	if err != nil {
 		return nil, "", cache.ErrNotExist
 	}

@@ -24,7 +24,7 @@ import (
 
 // Config tells where the engines may keep things.
 type Config struct {
-	// CacheDir holds what can be made again: compiled modules. "" none is kept.
+	// CacheDir holds what can be made again: compiled modules, what a service can do. "" none is kept.
 	CacheDir string
 	// Programs has the programs of this machine looked for and used (E3).
 	Programs bool
@@ -35,13 +35,14 @@ type Config struct {
 // Set is the engines of this process.
 type Set struct {
 	Registry *convert.Registry
+	cacheDir string
 	programs *exec.Set // nil: none
 	closers  []func() error
 }
 
 // Open puts the engines together. It starts nothing.
 func Open(c Config) *Set {
-	s := &Set{}
+	s := &Set{cacheDir: c.CacheDir}
 	wasm := ""
 	if c.CacheDir != "" {
 		wasm = filepath.Join(c.CacheDir, "wasm")
