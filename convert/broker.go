@@ -206,17 +206,18 @@ func (b *Broker) Plan(r Request) (Key, string, error) {
 // settleLimit bounds what a plan waits for engines.
 const settleLimit = 6 * time.Second
 
-// PlanSettled is Plan that waits for engines which do not know yet what they can do (Settler): for a service that is asked
-// first in any case, for others where nobody else can.
+// PlanSettled is Plan that waits for engines which do not know yet what they can do (Settler), so that a name stands for the
+// same a moment later. A service that is not asked first is waited for only where no other engine can.
 func (b *Broker) PlanSettled(ctx context.Context, r Request) (Key, string, error) {
 	ctx, cancel := context.WithTimeout(ctx, settleLimit)
 	defer cancel()
 	registry := b.registry(r)
+	settle(ctx, registry.local)
 	if registry.remoteFirst {
 		settle(ctx, registry.remote)
 	}
 	key, ext, err := b.Plan(r)
-	if err != nil && settle(ctx, registry.Engines()) {
+	if err != nil && settle(ctx, registry.remote) {
 		key, ext, err = b.Plan(r)
 	}
 	return key, ext, err

@@ -324,8 +324,7 @@ func (l *late) Edges() []convert.Edge {
 	}
 }
 
-// TestPlanSettled: what nobody here can do waits for who may be able to; what somebody here can do waits only for a service
-// that goes first, so that it is not done twice.
+// TestPlanSettled: a plan waits for who could change it, but not for a service that would not be asked.
 func TestPlanSettled(t *testing.T) {
 	newLate := func(to string) *late {
 		return &late{&engine{name: "late", version: "1", edges: []convert.Edge{{Op: to, From: "pdf", To: to}}}, make(chan struct{})}
@@ -338,9 +337,10 @@ func TestPlanSettled(t *testing.T) {
 	}{
 		"only it can":                {to: "docx", waits: true, ok: true},
 		"nobody can":                 {to: "mp3", waits: true},
-		"another can too":            {to: "png", ok: true},
+		"another can too":            {to: "png", waits: true, ok: true},
 		"a service that goes first":  {to: "png", service: true, first: true, waits: true, ok: true},
 		"a service that goes second": {to: "png", service: true, ok: true},
+		"it alone, and second":       {to: "docx", service: true, waits: true, ok: true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			b, l := newBroker(t), newLate(c.to)

@@ -18,6 +18,7 @@ import (
 type Config struct {
 	Scratch string        // a directory for directories of ours: samples, the idle LibreOffice; "" that of the system
 	Path    string        // where programs are looked for, as in $PATH; "" that of the environment
+	Known   string        // the file that keeps what was found for the next process; "" none: every process tries the programs
 	Idle    time.Duration // how long a LibreOffice that was started ahead waits for work; 0: 10 min; negative: none is
 }
 
@@ -69,11 +70,13 @@ func (s *Set) Probe(ctx context.Context) error {
 		}
 		return err
 	}
+	known := s.recall(box)
 	for _, e := range s.engines {
-		if err := e.probe(ctx, box); err != nil {
+		if err := e.probe(ctx, box, known[e.tool.name]); err != nil {
 			return err
 		}
 	}
+	_ = s.keep(box) // else the next process tries them, too
 	return nil
 }
 

@@ -62,12 +62,14 @@ type found struct {
 	why     string // program is nil
 	absent  bool   // it, or a program that belongs to it, was not found
 	mark    mark   // of what was tried; zero: nothing was
+	at      time.Time
 }
 
 const probeTime = 5 * time.Second // of asking for a version
 
-// probe looks for the program and tries it, unless it is the one tried before. The error is that of ctx only.
-func (e *engine) probe(ctx context.Context, box *sandbox.Box) error {
+// probe looks for the program and tries it, unless it is the one tried before, by this process or an earlier one. The error is
+// that of ctx only.
+func (e *engine) probe(ctx context.Context, box *sandbox.Box, known keptProgram) error {
 	path, m, err := locate(e.tool, e.set.config.Path)
 	if err != nil {
 		e.settle(found{why: err.Error(), absent: true})
@@ -77,7 +79,13 @@ func (e *engine) probe(ctx context.Context, box *sandbox.Box) error {
 		return ctx.Err()
 	}
 	p := &program{box: box, path: path, others: map[string]string{}, facts: map[string]bool{}}
-	f := found{mark: m}
+	f := found{mark: m, at: time.Now()}
+	if err := e.others(p); err == nil && known.holds(m, f.at) {
+		p.version, p.facts = known.Version, known.Facts
+		f.program, f.edges, f.at = p, e.tool.edges(p), known.At
+		e.settle(f)
+		return ctx.Err()
+	}
 	if err := e.try(ctx, p); err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -128,6 +136,16 @@ func executable(path string) bool {
 	return err == nil && info.Mode().IsRegular() && info.Mode().Perm()&0o111 != 0
 }
 
+// others finds the programs that belong to it.
+func (e *engine) others(p *program) (err error) {
+	for _, name := range e.tool.also {
+		if p.others[name], err = lookUp(name, e.set.config.Path); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // try asks for the version and converts the sample (X1).
 func (e *engine) try(ctx context.Context, p *program) error {
 	dir, err := e.set.scratch()
@@ -135,10 +153,8 @@ func (e *engine) try(ctx context.Context, p *program) error {
 		return err
 	}
 	defer func() { _ = os.RemoveAll(dir) }() // it is below the scratch directory, which its owner cleans
-	for _, name := range e.tool.also {
-		if p.others[name], err = lookUp(name, e.set.config.Path); err != nil {
-			return err
-		}
+	if err := e.others(p); err != nil {
+		return err
 	}
 	r, err := p.box.Run(ctx, sandbox.Spec{
 		Argv: append([]string{p.path}, e.tool.ask...), Dir: dir, Limits: sandbox.Limits{Time: probeTime, Memory: e.tool.memory},

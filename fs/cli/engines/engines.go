@@ -51,7 +51,11 @@ func Open(c Config) *Set {
 	s.closers = append(s.closers, documents.Close)
 	list := []convert.Engine{documents, images.New(), archive.New(), text.New(), sheet.New()}
 	if c.Programs {
-		s.programs = exec.New(exec.Config{Scratch: c.Scratch})
+		known := ""
+		if c.CacheDir != "" {
+			known = filepath.Join(c.CacheDir, "programs.json")
+		}
+		s.programs = exec.New(exec.Config{Scratch: c.Scratch, Known: known})
 		s.closers = append(s.closers, s.programs.Close)
 		list = append(list, s.programs.Engines()...)
 	}

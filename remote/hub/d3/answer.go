@@ -75,14 +75,19 @@ func toWire(err error) *failure {
 // fail writes an error in the wire's shape (T3).
 func (a *API) fail(w http.ResponseWriter, r *http.Request, err error) {
 	f := toWire(err)
-	if f.status >= http.StatusInternalServerError && r.Context().Err() == nil {
-		a.cfg.Log.WithError(err).WithField("op", r.Pattern).Error("request failed")
-	}
+	a.note(r, f, err)
 	var e *web.Error
 	if errors.As(err, &e) && e.RetryAfter > 0 {
 		w.Header().Set("Retry-After", strconv.Itoa(int((e.RetryAfter+time.Second-1)/time.Second)))
 	}
 	writeFailure(w, f)
+}
+
+// note logs an error that is the hub's own fault.
+func (a *API) note(r *http.Request, f *failure, err error) {
+	if f.status >= http.StatusInternalServerError && r.Context().Err() == nil {
+		a.cfg.Log.WithError(err).WithField("op", r.Pattern).Error("request failed")
+	}
 }
 
 func writeFailure(w http.ResponseWriter, f *failure) {

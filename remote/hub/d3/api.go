@@ -64,6 +64,7 @@ func New(cfg Config) *API {
 	}
 	a.mux.Handle("PUT /v1/upload/{file}", a.put)
 	a.mux.Handle("GET /v1/download/{file}", a.download)
+	a.mux.Handle("POST /mcp", a.keyed(newTools(a).serve))
 	a.mux.Handle("POST /v1/developer/generate-api-key", a.keyed(a.generateKey))
 	a.mux.Handle("POST /v1/developer/webhooks", a.keyed(a.addHook))
 	a.mux.Handle("GET /v1/developer/webhooks", a.keyed(a.listHooks))
@@ -102,7 +103,7 @@ var shared = []string{"initiate-upload", "upload", "complete-upload", "supported
 // Owns tells whether a path is one of this wire.
 func Owns(p string) bool {
 	words := strings.SplitN(strings.TrimPrefix(path.Clean("/"+p), "/"), "/", 4)
-	return words[0] == "v1" || len(words) > 2 && words[0] == "api" && words[1] == "v1" && slices.Contains(shared, words[2])
+	return words[0] == "v1" || words[0] == "mcp" || len(words) > 2 && words[0] == "api" && words[1] == "v1" && slices.Contains(shared, words[2])
 }
 
 // ServeHTTP implements http.Handler.

@@ -5,6 +5,7 @@
 //	/v1/upload/{file}                 the bytes of an upload, by a signed URL
 //	/v1/download/{file}               a result, by its key alone
 //	/v1/developer                     keys and webhooks
+//	/mcp                              the calls as tools of the Model Context Protocol
 //
 // Invariants; T1 to T9 are the points of wire/d3.md §16:
 //
@@ -23,6 +24,8 @@
 //	T12: an event is delivered at least once or given up after DeliveryAttempts, signed, and never to an address that is
 //	    not public, unless the hub was told otherwise.
 //	T13: a password is in the database only until its task is finished, and in no log and no answer.
+//	T14: a tool is a call of the wire, with the same key, limits and sentences; a message of /mcp leaves nothing behind in the
+//	    hub, and is the caller's whose key it brings, whatever other message came before.
 //
 // States of a task (the function that makes the move):
 //

@@ -22,6 +22,11 @@ func unsupported(message string) error {
 	return &failure{http.StatusBadRequest, "unsupported_operation", message, nil}
 }
 
+// acceptedJSON is the answer of do.
+type acceptedJSON struct {
+	Main string `json:"main_task_id"`
+}
+
 // operate is do (wire/d3.md §6).
 func (a *API) operate(w http.ResponseWriter, r *http.Request, key store.Key) error {
 	var q struct {
@@ -60,9 +65,7 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, key store.Key) err
 		return err
 	}
 	a.cfg.Step("d3.accepted")
-	return success(w, struct {
-		Main string `json:"main_task_id"`
-	}{op.ID})
+	return success(w, acceptedJSON{op.ID})
 }
 
 // readNotes takes an object, in its shortest form; nil where there is none.

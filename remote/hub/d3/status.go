@@ -29,6 +29,15 @@ func fileItem(k store.D3Task, base string) fileJSON {
 	return j
 }
 
+// statusJSON is the answer of status.
+type statusJSON struct {
+	Status string          `json:"operation_status"`
+	Files  []fileJSON      `json:"files_data"`
+	Main   string          `json:"main_task_id"`
+	Action string          `json:"action"`
+	Notes  json.RawMessage `json:"notes,omitempty"`
+}
+
 // status is that of an operation, or of it with one of its files.
 func (a *API) status(w http.ResponseWriter, r *http.Request, key store.Key) error {
 	op, err := a.cfg.Store.D3Op(r.Context(), r.PathValue("main"))
@@ -46,13 +55,7 @@ func (a *API) status(w http.ResponseWriter, r *http.Request, key store.Key) erro
 			return missing("The task has no such file.")
 		}
 	}
-	out := struct {
-		Status string          `json:"operation_status"`
-		Files  []fileJSON      `json:"files_data"`
-		Main   string          `json:"main_task_id"`
-		Action string          `json:"action"`
-		Notes  json.RawMessage `json:"notes,omitempty"`
-	}{Status: op.Status, Files: []fileJSON{}, Main: op.ID, Action: op.Action, Notes: op.Notes}
+	out := statusJSON{Status: op.Status, Files: []fileJSON{}, Main: op.ID, Action: op.Action, Notes: op.Notes}
 	for _, k := range op.Tasks {
 		out.Files = append(out.Files, fileItem(k, a.base(r)))
 	}

@@ -48,7 +48,7 @@ func TestT12Public(t *testing.T) {
 
 func TestOwns(t *testing.T) {
 	for p, want := range map[string]bool{
-		"/api/v1/do": true, "/api/v1/status/x/y": true, "//api//v1/upload": true, "/v1": true, "/v1/biz/do": true, "/v1/x": true,
+		"/api/v1/do": true, "/api/v1/status/x/y": true, "//api//v1/upload": true, "/v1": true, "/v1/biz/do": true, "/v1/x": true, "/mcp": true, "/mcpx": false,
 		"/api/v1": false, "/api/v1/files": false, "/api/do": false, "/api/v1/dropzones/do": false, "/": false, "/v1x": false, "/api/v1/../v1/do": true,
 	} {
 		if got := Owns(p); got != want {

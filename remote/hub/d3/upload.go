@@ -1,6 +1,7 @@
 package d3
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"strings"
@@ -24,39 +25,29 @@ const putLifetime = 24 * time.Hour
 // objectName is what the wire calls the object of a file. It is told, and not needed again.
 func objectName(key string) string { return "external/" + key }
 
+// announcement is what initiate-upload is asked.
+type announcement struct {
+	Name  string `json:"file_name"`
+	Size  *int64 `json:"size"`
+	Type  string `json:"mime_type"`
+	Parts int    `json:"parts"`
+}
+
+// uploadJSON is its answer.
+type uploadJSON struct {
+	FileKey string   `json:"file_key"`
+	Upload  string   `json:"upload_id"`
+	URLs    []string `json:"presigned_urls"`
+	Object  string   `json:"object_name"`
+}
+
 // initiate is initiate-upload (wire/d3.md §5.1).
 func (a *API) initiate(w http.ResponseWriter, r *http.Request, key store.Key) error {
-	var q struct {
-		Name  string `json:"file_name"`
-		Size  *int64 `json:"size"`
-		Type  string `json:"mime_type"`
-		Parts int    `json:"parts"`
-	}
+	var q announcement
 	if err := web.ReadJSON(r, jsonLimit, &q); err != nil {
 		return err
 	}
-	q.Parts = max(q.Parts, 1)
-	switch {
-	case q.Name == "" || len(q.Name) > maxName || strings.ContainsRune(q.Name, 0):
-		return invalid("file_name must be 1 to 1024 bytes without NUL.")
-	case q.Size == nil || *q.Size < 0:
-		return invalid("size must be the number of bytes, 0 or more.")
-	case q.Parts > maxParts:
-		return invalid("parts must be at most 10000.")
-	case len(q.Type) > 256:
-		return invalid("mime_type must be at most 256 bytes.")
-	}
-	free, err := a.cfg.Objects.Free(r.Context())
-	if err != nil {
-		return err
-	}
-	if free >= 0 && *q.Size > free {
-		return &failure{http.StatusRequestEntityTooLarge, "too_large", "The server has not so much space.", nil}
-	}
-	f, err := a.cfg.Store.AddD3File(r.Context(), store.D3File{
-		Owner: key.ID, Name: q.Name, Type: q.Type, Size: *q.Size, Parts: q.Parts, UploadID: store.NewID(40),
-		Expires: a.cfg.Now().Add(a.cfg.Keep),
-	})
+	f, err := a.announce(r.Context(), key, q)
 	if err != nil {
 		return err
 	}
@@ -64,12 +55,33 @@ func (a *API) initiate(w http.ResponseWriter, r *http.Request, key store.Key) er
 	if err != nil {
 		return err
 	}
-	return success(w, struct {
-		FileKey string   `json:"file_key"`
-		Upload  string   `json:"upload_id"`
-		URLs    []string `json:"presigned_urls"`
-		Object  string   `json:"object_name"`
-	}{f.ID, f.UploadID, urls, objectName(f.ID)})
+	return success(w, uploadJSON{f.ID, f.UploadID, urls, objectName(f.ID)})
+}
+
+// announce makes a file of which no bytes are there yet.
+func (a *API) announce(ctx context.Context, key store.Key, q announcement) (store.D3File, error) {
+	q.Parts = max(q.Parts, 1)
+	switch {
+	case q.Name == "" || len(q.Name) > maxName || strings.ContainsRune(q.Name, 0):
+		return store.D3File{}, invalid("file_name must be 1 to 1024 bytes without NUL.")
+	case q.Size == nil || *q.Size < 0:
+		return store.D3File{}, invalid("size must be the number of bytes, 0 or more.")
+	case q.Parts > maxParts:
+		return store.D3File{}, invalid("parts must be at most 10000.")
+	case len(q.Type) > 256:
+		return store.D3File{}, invalid("mime_type must be at most 256 bytes.")
+	}
+	free, err := a.cfg.Objects.Free(ctx)
+	if err != nil {
+		return store.D3File{}, err
+	}
+	if free >= 0 && *q.Size > free {
+		return store.D3File{}, &failure{http.StatusRequestEntityTooLarge, "too_large", "The server has not so much space.", nil}
+	}
+	return a.cfg.Store.AddD3File(ctx, store.D3File{
+		Owner: key.ID, Name: q.Name, Type: q.Type, Size: *q.Size, Parts: q.Parts, UploadID: store.NewID(40),
+		Expires: a.cfg.Now().Add(a.cfg.Keep),
+	})
 }
 
 // putURLs are the URLs of all parts, in order. A single one leads to the object store itself where that can be; parts go
@@ -91,6 +103,12 @@ func (a *API) putURLs(r *http.Request, f store.D3File) ([]string, error) {
 		urls[i] = a.base(r) + "/v1/upload/" + f.ID + "?" + a.signer.Query(claim).Encode()
 	}
 	return urls, nil
+}
+
+// completedJSON is the answer of complete-upload.
+type completedJSON struct {
+	Message string `json:"message"`
+	File    string `json:"file_key"`
 }
 
 // complete is complete-upload (wire/d3.md §5.3).
@@ -123,10 +141,7 @@ func (a *API) complete(w http.ResponseWriter, r *http.Request, key store.Key) er
 		}
 		a.cfg.Step("d3.confirmed")
 	}
-	return success(w, struct {
-		Message string `json:"message"`
-		File    string `json:"file_key"`
-	}{"Upload completed successfully", f.ID})
+	return success(w, completedJSON{"Upload completed successfully", f.ID})
 }
 
 // upload is the upload that a request names by its key, or else by its upload id (T9).

@@ -79,6 +79,7 @@ type sizes struct {
 	files    int           // small ones of one tree
 	drain    int           // small ones that are sent while the clock runs
 	fileSize int64         // bytes of each
+	pixels   int64         // of the picture
 	span     time.Duration // of what is measured by time
 	pause    time.Duration // between rounds (B4)
 }
@@ -87,11 +88,11 @@ type sizes struct {
 func sizesOf(short, link bool) sizes {
 	switch {
 	case short:
-		return sizes{bigBytes: 4 << 20, files: 40, drain: 20, fileSize: 4096, span: 50 * time.Millisecond}
+		return sizes{bigBytes: 4 << 20, files: 40, drain: 20, fileSize: 4096, pixels: 1e4, span: 50 * time.Millisecond}
 	case link:
 		return sizes{bigBytes: 64 << 20, files: 400, drain: 1000, fileSize: 4096, span: time.Second}
 	}
-	return sizes{bigBytes: 256 << 20, files: 2000, drain: 1000, fileSize: 4096, span: time.Second, pause: 30 * time.Second}
+	return sizes{bigBytes: 256 << 20, files: 2000, drain: 1000, fileSize: 4096, pixels: 12e6, span: time.Second, pause: 30 * time.Second}
 }
 
 // parse reads the command line.

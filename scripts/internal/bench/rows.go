@@ -23,6 +23,8 @@ const (
 	rowColdWalk   = "coldwalk"
 	rowColdRead   = "coldread"
 	rowColdFirst  = "coldfirst"
+	rowMagic      = "magic"
+	rowMagicAgain = "magicagain"
 	rowPeakMemory = "memory"
 )
 
@@ -43,6 +45,8 @@ func allRows() []row {
 		{rowColdFirst, "first page after it", "ms", true, true},
 		{rowDrain, "small files written and sent", "files/s", false, true},
 		{rowRequests, "requests for each file sent", "requests", true, true},
+		{rowMagic, "read a picture as another format", "ms", true, false},
+		{rowMagicAgain, "the same again", "ms", true, false},
 		{rowPeakMemory, "peak memory of the disk", "MiB", true, true},
 	}
 }
@@ -87,6 +91,7 @@ func allSteps() []step {
 		{"drain", []string{rowDrain, rowRequests}, nil, (*trial).drain},
 		{"unlink", []string{rowUnlink}, []string{stepTree4}, (*trial).unlink},
 		{"memory", []string{rowPeakMemory}, nil, (*trial).memory},
+		{"magic", []string{rowMagic, rowMagicAgain}, nil, (*trial).magic},
 		{stepRemount, nil, nil, (*trial).remount},
 		{"coldwalk", []string{rowColdWalk}, []string{stepTree, stepRemount}, (*trial).coldWalk},
 		{"coldread", []string{rowColdRead, rowColdFirst}, []string{stepBig, stepRemount}, (*trial).coldRead},

@@ -134,6 +134,15 @@ func (s *bare) remount(context.Context) error { return errNoCache }
 func (s *bare) peak() int64                   { return 0 }
 func (s *bare) stop(context.Context)          {}
 
+// convert makes what a magic name stands for by hand.
+func (s *bare) convert(ctx context.Context, name string) error {
+	if err := s.mkdirs("home", "tmp", "run"); err != nil {
+		return err
+	}
+	_, err := output(ctx, workTimeout, s.env(), s.program("dropfs"), "convert", filepath.Join(s.files(), name), "-")
+	return err
+}
+
 // loopback is a directory of the disk below through go-fuse.
 type loopback struct {
 	base

@@ -75,7 +75,7 @@ func smokeAll(t *testing.T, bin string) {
 			case sideBare:
 				want = !slices.Contains(sending, l.ID) && !slices.Contains([]string{rowColdWalk, rowPeakMemory, rowRequests}, l.ID)
 			case sideLoopback, sidePassthrough:
-				want = !slices.Contains(sending, l.ID) && l.ID != rowRequests
+				want = !slices.Contains(sending, l.ID) && !slices.Contains([]string{rowRequests, rowMagic, rowMagicAgain}, l.ID)
 			case sideDropfs:
 				want = l.ID != rowRequests
 			case sideServed:

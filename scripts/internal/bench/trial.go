@@ -142,6 +142,40 @@ func (t *trial) coldRead() (figures, error) {
 	return figures{rowColdRead: f["rate"], rowColdFirst: f["first"]}, err
 }
 
+// magic reads a picture in another format. On the bare disk the engine is run by hand, which makes it each time.
+func (t *trial) magic() (figures, error) {
+	k := t.task("picture", "")
+	k.Bytes = t.c.sizes.pixels
+	disk := false
+	var hand *bare
+	switch s := t.side.(type) {
+	case *bare:
+		hand = s
+	case *dropfs, *served:
+		disk = true
+	}
+	if !disk && (hand == nil || missing(sideDropfs, t.c) != "") {
+		return nil, nil
+	}
+	if _, err := t.work(k); err != nil {
+		return nil, err
+	}
+	if disk {
+		k.Kind = "converted"
+		f, err := t.work(k)
+		return figures{rowMagic: f["first"], rowMagicAgain: f["again"]}, err
+	}
+	f := figures{}
+	for _, id := range []string{rowMagic, rowMagicAgain} {
+		start := time.Now()
+		if err := hand.convert(t.ctx, pictureName+pictureStep); err != nil {
+			return nil, err
+		}
+		f[id] = time.Since(start).Seconds() * 1e3
+	}
+	return f, nil
+}
+
 // http measures a plain client of the hub of a side, in the step that reads with an empty cache.
 func (t *trial) http(s *served) (figures, error) {
 	f, err := t.work(task{Kind: "httpread", Bytes: t.c.sizes.bigBytes, URL: s.url, Key: hubKey, Drop: hubDrop})

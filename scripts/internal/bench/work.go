@@ -50,6 +50,10 @@ func workOf(kind string) (func(task) (figures, error), error) {
 		return readCold, nil
 	case "httpread":
 		return readHTTP, nil
+	case "picture":
+		return writePicture, nil
+	case "converted":
+		return readConverted, nil
 	}
 	return nil, fmt.Errorf("%w: %q", errNoWork, kind)
 }
