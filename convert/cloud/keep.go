@@ -1,11 +1,8 @@
 package cloud
 
 import (
-	"encoding/json"
 	"errors"
 	"io/fs"
-	"os"
-	"path/filepath"
 	"time"
 
 	"dropfs/convert"
@@ -32,10 +29,7 @@ func (e *Engine) recall() {
 		return
 	}
 	var k kept
-	text, err := os.ReadFile(e.cfg.Known)
-	if err == nil {
-		err = json.Unmarshal(text, &k)
-	}
+	err := convert.ReadKnown(e.cfg.Known, &k)
 	if err != nil || k.Format != keptFormat || len(k.Exts) == 0 {
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			e.cfg.Log.WithError(err).Debug("what the conversion service can do is asked anew")
@@ -72,31 +66,7 @@ func (e *Engine) keep() {
 	if len(k.Exts) == 0 {
 		return
 	}
-	if err := writeWhole(e.cfg.Known, k); err != nil {
+	if err := convert.WriteKnown(e.cfg.Known, k); err != nil {
 		e.cfg.Log.WithError(err).Debug("what the conversion service can do is not kept")
 	}
-}
-
-// writeWhole replaces a file in one step.
-func writeWhole(path string, v any) error {
-	text, err := json.Marshal(v)
-	if err != nil {
-		return err
-	}
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), path)
-	}
-	if err != nil {
-		err = errors.Join(err, os.Remove(f.Name()))
-	}
-	return err
 }

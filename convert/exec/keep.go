@@ -1,14 +1,11 @@
 package exec
 
 import (
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"time"
 
+	"dropfs/convert"
 	"dropfs/convert/exec/sandbox"
 )
 
@@ -58,13 +55,9 @@ func (s *Set) recall(box *sandbox.Box) map[string]keptProgram {
 	if s.config.Known == "" {
 		return nil
 	}
-	text, err := os.ReadFile(s.config.Known)
-	if err != nil {
-		return nil // the programs are tried
-	}
 	var k kept
-	if json.Unmarshal(text, &k) != nil || k.Stamp == "" || k.Stamp != stamp(box) {
-		return nil
+	if err := convert.ReadKnown(s.config.Known, &k); err != nil || k.Stamp == "" || k.Stamp != stamp(box) {
+		return nil // the programs are tried
 	}
 	return k.Programs
 }
@@ -80,29 +73,5 @@ func (s *Set) keep(box *sandbox.Box) error {
 			k.Programs[e.tool.name] = keptProgram{f.mark.path, f.mark.size, f.mark.mtime, f.program.version, f.program.facts, f.at}
 		}
 	}
-	text, err := json.Marshal(k)
-	if err != nil {
-		return err
-	}
-	if old, err := os.ReadFile(s.config.Known); err == nil && string(old) == string(text) {
-		return nil
-	}
-	dir := filepath.Dir(s.config.Known)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	f, err := os.CreateTemp(dir, ".new-*")
-	if err != nil {
-		return err
-	}
-	_, err = f.Write(text)
-	if err = errors.Join(err, f.Close()); err == nil {
-		err = os.Rename(f.Name(), s.config.Known)
-	}
-	if err != nil {
-		if rerr := os.Remove(f.Name()); !errors.Is(rerr, fs.ErrNotExist) {
-			err = errors.Join(err, rerr)
-		}
-	}
-	return err
+	return convert.WriteKnown(s.config.Known, k)
 }
