@@ -39,6 +39,7 @@ var officeFamilies = []family{
 	{module: "libsclo.so", pdf: "calc_pdf_Export", from: []string{"xlsx", "ods", "xls"}, to: []string{"xlsx", "ods", "xls"}, further: map[string]string{"csv": oneSheet}},
 	{module: "libsdlo.so", pdf: "impress_pdf_Export", from: []string{"pptx", "odp", "ppt"}, to: []string{"pptx", "odp", "ppt"}},
 	{module: "libsclo.so", pdf: "calc_pdf_Export", from: []string{"csv"}},
+	{module: "libswlo.so", pdf: "writer_pdf_Export", from: []string{"txt"}, to: []string{"docx", "odt", "rtf", "doc"}},
 }
 
 // officeLoss is what is lost on the way to a format; 1 for those that are not named.
@@ -122,8 +123,11 @@ func officeTarget(t *task, filter string) string {
 // office converts by the LibreOffice that waits, where one does, else by one that is started for it.
 func office(ctx context.Context, t *task, filter string) error {
 	args := []string{"--convert-to", officeTarget(t, filter)}
-	if t.edge.From == "csv" {
+	switch t.edge.From {
+	case "csv":
 		args = append(args, "--infilter="+csvAsText())
+	case "txt":
+		args = append(args, "--infilter=Text (encoded):UTF8")
 	}
 	done, err := t.set.spares.convert(ctx, t, args)
 	if !done {

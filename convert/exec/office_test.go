@@ -41,6 +41,8 @@ func TestOffice(t *testing.T) {
 		{ods, "@xlsx", "", []string{"petals, long", "other"}},
 		{make1(t, lo, ods, "@xls"), "@csv", "", []string{`"petals, long",42`}},
 		{write(t, "cells.csv", []byte("word,=1+1\n\"a,b\",=WEBSERVICE(\"http://127.0.0.1:1/\")\n")), "@pdf", "1", []string{"word", "=1+1", "a,b", "=WEBSERVICE"}},
+		{write(t, "plain.txt", []byte("Grüße, a <b> & c\n")), "@pdf", "1", []string{"Grüße,", "<b>"}},
+		{write(t, "plain.txt", []byte("Grüße\n")), "@docx", "", []string{"Grüße"}},
 	} {
 		t.Run(filepath.Ext(c.path)[1:]+c.step, func(t *testing.T) {
 			out := make1(t, lo, c.path, c.step)

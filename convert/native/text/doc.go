@@ -3,7 +3,7 @@
 //
 //	md ─ goldmark ─▶ html ─▶ html | txt          json | yaml | toml ─▶ value ─▶ json | yaml | toml
 //	html ─▶ md | txt                             docx | odt | pptx | odp ─▶ blocks ─▶ md | txt
-//	epub ─ its chapters, html ─▶ md | txt
+//	epub ─ its chapters, html ─▶ md | txt        txt ─▶ html | pdf, in a font that comes with the program
 //
 // Of an office document the text is taken: headings, paragraphs, lists, tables, links, bold and italic. Pictures, notes and
 // layout are not.

@@ -10,7 +10,7 @@ import (
 )
 
 // version grows with every change of what the engine makes; it names the libraries that decide bytes.
-const version = "1-goldmark1.8.7-htm2.5.2-yaml3.0.5-toml2.4.3"
+const version = "1-goldmark1.8.7-htm2.5.2-yaml3.0.5-toml2.4.3-fpdf0.12.0"
 
 // Engine does texts. It has no state.
 type Engine struct{}
@@ -35,6 +35,8 @@ func (*Engine) Edges() []convert.Edge {
 		{Op: "txt", From: "md", To: "txt", Cost: 1, Loss: 10},
 		{Op: "md", From: "html", To: "md", Cost: 1, Loss: 10},
 		{Op: "txt", From: "html", To: "txt", Cost: 1, Loss: 100},
+		{Op: "html", From: "txt", To: "html", Cost: 1, Loss: 1},
+		{Op: "pdf", From: "txt", To: "pdf", Cost: 2, Loss: 10},
 	}
 	for _, from := range documents() {
 		out = append(out,
@@ -73,6 +75,8 @@ func maker(from, to string) (func(ctx context.Context, path string, o *output) e
 		return func(ctx context.Context, path string, o *output) error { return fromMarkdown(ctx, path, to, o) }, nil
 	case "html":
 		return func(ctx context.Context, path string, o *output) error { return fromHTML(ctx, path, to, o) }, nil
+	case "txt":
+		return func(ctx context.Context, path string, o *output) error { return fromText(ctx, path, to, o) }, nil
 	case "json", "yaml", "toml":
 		return func(ctx context.Context, path string, o *output) error { return fromData(ctx, path, from, to, o) }, nil
 	case "epub":
