@@ -177,9 +177,26 @@ func (s *Set) Close() error {
 	return nil
 }
 
+// Sweep removes a directory that was Config.Scratch of a process that is no more, and the sockets that belong to it.
+func Sweep(scratch string) error {
+	dirs, err := filepath.Glob(filepath.Join(scratch, scratchPrefix+"*"))
+	for _, dir := range dirs {
+		if dir, aerr := filepath.Abs(dir); aerr == nil {
+			removeOfficeSocket(dir)
+			removeOfficeSocket(filepath.Join(dir, sampleDir))
+		}
+	}
+	return errors.Join(err, os.RemoveAll(scratch))
+}
+
+const (
+	scratchPrefix = "dropfs-exec-"
+	sampleDir     = "work" // in which a sample is converted
+)
+
 // scratch makes a directory of ours alone.
 func (s *Set) scratch() (string, error) {
-	dir, err := os.MkdirTemp(s.config.Scratch, "dropfs-exec-")
+	dir, err := os.MkdirTemp(s.config.Scratch, scratchPrefix)
 	if err == nil {
 		dir, err = filepath.Abs(dir)
 	}

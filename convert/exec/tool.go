@@ -177,7 +177,7 @@ func (e *engine) try(ctx context.Context, p *program) error {
 
 func (e *engine) trySample(ctx context.Context, p *program, dir string) error {
 	s := e.tool.sample
-	work := filepath.Join(dir, "work")
+	work := filepath.Join(dir, sampleDir)
 	path := filepath.Join(dir, "sample")
 	if err := errors.Join(os.Mkdir(work, 0o700), os.WriteFile(path, s.content, 0o600)); err != nil {
 		return err

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"path/filepath"
 	"strings"
 	"sync"
 	"time"
@@ -166,7 +167,7 @@ func (a App) serve(ctx context.Context, s config.ServeKeys, log *logrus.Entry) (
 		return fail.As(fail.Failed, "serve", err).WithHint("one hub at a time uses a data directory; --data names another")
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	registry, closeEngines := a.serveEngines(ctx, log)
+	registry, closeEngines := a.serveEngines(ctx, s.Data, log)
 	defer func() { err = errors.Join(err, closeEngines()) }()
 	cfg.Convert = registry
 	h, err := hub.Open(ctx, cfg)
@@ -204,12 +205,12 @@ func (a App) serve(ctx context.Context, s config.ServeKeys, log *logrus.Entry) (
 
 // serveEngines is what the hub converts with. The programs of this machine join once they are found, for which the hub does
 // not wait.
-func (a App) serveEngines(ctx context.Context, log *logrus.Entry) (*convert.Registry, func() error) {
+func (a App) serveEngines(ctx context.Context, data string, log *logrus.Entry) (*convert.Registry, func() error) {
 	dir, err := a.Env.CacheDir()
 	if err != nil {
 		dir = "" // then nothing is kept for the next time
 	}
-	set := engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs})
+	set := engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs, Scratch: filepath.Join(data, "programs")})
 	ctx, cancel := context.WithCancel(ctx)
 	var probe sync.WaitGroup
 	probe.Go(func() {

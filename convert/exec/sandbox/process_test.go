@@ -78,7 +78,7 @@ func TestS4DiesWithItsParent(t *testing.T) {
 	box(t)
 	word := strconv.Itoa(200000 + os.Getpid()*10)
 	cmd := exec.CommandContext(t.Context(), "/proc/self/exe", "-test.run=^TestHelperRuns$")
-	cmd.Env = append(os.Environ(), "SANDBOX_TEST_SLEEP="+word)
+	cmd.Env = append(os.Environ(), "SANDBOX_TEST_SLEEP="+word, "TMPDIR="+t.TempDir()) // it is killed, and removes nothing
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

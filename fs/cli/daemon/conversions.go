@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -23,6 +24,9 @@ type conversions struct {
 // runsDir holds the directories in which conversions run, one for each daemon.
 const runsDir = ".runs"
 
+// scratchSuffix is that of the directory beside it in which programs wait.
+const scratchSuffix = ".programs"
+
 // openConversions makes what magic names need. Where that cannot be, the disk works without: the log says why.
 func (d *Disk) openConversions() *vfs.Conversions {
 	d.mu.Lock()
@@ -31,7 +35,7 @@ func (d *Disk) openConversions() *vfs.Conversions {
 		dir := filepath.Join(d.cfg.StateDir, runsDir)
 		sweepRuns(dir)
 		own := filepath.Join(dir, strconv.Itoa(os.Getpid()))
-		set := engines.Open(engines.Config{CacheDir: d.cacheDir(), Programs: d.cfg.Programs})
+		set := engines.Open(engines.Config{CacheDir: d.cacheDir(), Programs: d.cfg.Programs, Scratch: own + scratchSuffix})
 		broker, err := convert.NewBroker(convert.BrokerConfig{
 			Registry: set.Registry, Dir: own, Log: d.log,
 		})
@@ -116,11 +120,16 @@ func sweepRuns(dir string) {
 		return // there is nothing yet
 	}
 	for _, e := range entries {
-		pid, err := strconv.Atoi(e.Name())
+		name, scratch := strings.CutSuffix(e.Name(), scratchSuffix)
+		pid, err := strconv.Atoi(name)
 		if err == nil && pid != os.Getpid() && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
 			continue
 		}
-		_ = os.RemoveAll(filepath.Join(dir, e.Name())) // else the next start does
+		path := filepath.Join(dir, e.Name())
+		if scratch {
+			_ = engines.Sweep(path)
+		}
+		_ = os.RemoveAll(path) // else the next start does
 	}
 }
 

@@ -11,6 +11,7 @@ package engines
 import (
 	"context"
 	"errors"
+	"os"
 	"path/filepath"
 
 	"dropfs/convert"
@@ -28,7 +29,8 @@ type Config struct {
 	CacheDir string
 	// Programs has the programs of this machine looked for and used (E3).
 	Programs bool
-	// Scratch is where the programs may keep what they need while they wait; "" the system's.
+	// Scratch is a directory for what the programs need while they wait, of this set alone: Open makes it, after it has
+	// removed what a process that was killed left there, and Close removes it. "" the system's.
 	Scratch string
 }
 
@@ -55,13 +57,30 @@ func Open(c Config) *Set {
 		if c.CacheDir != "" {
 			known = filepath.Join(c.CacheDir, "programs.json")
 		}
+		if err := prepare(c.Scratch); err != nil {
+			c.Scratch = "" // the programs say what is wrong with the disk, if anything is
+		}
 		s.programs = exec.New(exec.Config{Scratch: c.Scratch, Known: known})
 		s.closers = append(s.closers, s.programs.Close)
+		if c.Scratch != "" {
+			s.closers = append(s.closers, func() error { return exec.Sweep(c.Scratch) })
+		}
 		list = append(list, s.programs.Engines()...)
 	}
 	s.Registry = convert.NewRegistry(list...)
 	return s
 }
+
+// prepare makes a scratch directory with nothing in it.
+func prepare(scratch string) error {
+	if scratch == "" {
+		return nil
+	}
+	return errors.Join(Sweep(scratch), os.MkdirAll(scratch, 0o700))
+}
+
+// Sweep removes the Scratch of a process that is no more.
+func Sweep(scratch string) error { return exec.Sweep(scratch) }
 
 // Probe looks for the programs; until it has, their engines offer nothing. It takes some seconds.
 func (s *Set) Probe(ctx context.Context) error {
