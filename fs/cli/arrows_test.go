@@ -20,6 +20,8 @@ var arrows = map[string][]string{
 	"":       {"fs/cli"},
 	"remote": {},
 
+	"convert/native/internal/bounded": {"convert"},
+
 	"remote/httpx":         {"remote"},
 	"remote/httpx/*":       {"remote", "remote/httpx"},
 	"remote/transfer":      {"remote", "remote/httpx"},

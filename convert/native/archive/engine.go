@@ -3,11 +3,11 @@ package archive
 import (
 	"context"
 	"fmt"
-	"io"
 	"slices"
 
 	"dropfs/convert"
 	"dropfs/convert/magic"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // version grows with every change of what the engine makes.
@@ -67,9 +67,9 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	case !slices.Contains(packed(), job.Edge.To):
 		return fmt.Errorf("%w: an archive as %s", convert.ErrUnsupported, job.Edge.To)
 	case job.Edge.From == "*":
-		return write(ctx, job, func(w io.Writer) error { return pack(ctx, job, w) })
+		return bounded.Write(ctx, job, func(w *bounded.Output) error { return pack(ctx, job, w) })
 	}
-	return write(ctx, job, func(w io.Writer) error { return repack(ctx, job, w) })
+	return bounded.Write(ctx, job, func(w *bounded.Output) error { return repack(ctx, job, w) })
 }
 
 // List answers the members of an archive, in their order.

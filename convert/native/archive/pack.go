@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // packer writes an archive. Close must be called, and ends it.
@@ -141,7 +142,7 @@ func packOne(ctx context.Context, p packer, name, from string) error {
 	if !st.Mode().IsRegular() {
 		return fmt.Errorf("%w: %s is no regular file", convert.ErrBroken, path.Base(name))
 	}
-	return p.add(entry{name: name, size: st.Size(), mod: st.ModTime()}, &file{ctx: ctx, f: f})
+	return p.add(entry{name: name, size: st.Size(), mod: st.ModTime()}, bounded.NewFile(ctx, f))
 }
 
 // closeWith gives up an archive: its end is of no interest any more.
@@ -199,7 +200,7 @@ func extract(ctx context.Context, job convert.Job) error {
 		return fmt.Errorf("%w: members without a name", convert.ErrUnsupported)
 	}
 	found := false
-	err := write(ctx, job, func(w io.Writer) error {
+	err := bounded.Write(ctx, job, func(w *bounded.Output) error {
 		return walk(ctx, job.Sources[0], job.Limits, func(m entry, open opener) error {
 			if m.name != job.Part {
 				return nil

@@ -18,6 +18,7 @@ import (
 	"github.com/klauspost/compress/zstd"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // entry is one member.
@@ -63,7 +64,7 @@ func walk(ctx context.Context, src convert.Source, l convert.Limits, v visit) er
 	}
 	most := max(free, ratio*min(st.Size(), 1<<50))
 	w := &walker{ctx: ctx, visit: v, tree: newTree(), members: &budget{min(most, l.MaxOutput)}}
-	in := &file{ctx: ctx, f: f}
+	in := bounded.NewFile(ctx, f)
 	switch sniff(in, src.Ext) {
 	case "zip":
 		err = w.zip(in, st.Size())
@@ -77,11 +78,11 @@ func walk(ctx context.Context, src convert.Source, l convert.Limits, v visit) er
 	if errors.Is(err, errDone) {
 		return nil
 	}
-	return broken(ctx, err)
+	return bounded.Broken(ctx, err)
 }
 
 // sniff tells what an archive is: by its first bytes, else by its extension, for a zip may have a program before it.
-func sniff(f *file, ext string) string {
+func sniff(f *bounded.File, ext string) string {
 	head := make([]byte, 4)
 	n, _ := f.ReadAt(head, 0) // shorter is none of them
 	switch head = head[:n]; {
@@ -114,13 +115,13 @@ func (w *walker) take(m entry, regular bool, open opener) error {
 	return w.visit(m, open)
 }
 
-func (w *walker) zip(f *file, size int64) error {
-	directory := &meter{f: f, left: maxDirectory}
+func (w *walker) zip(f *bounded.File, size int64) error {
+	directory := bounded.NewDirectory(f, maxDirectory, "archive")
 	z, err := zip.NewReader(directory, size)
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return err
 	}
-	directory.off = true
+	directory.Done()
 	z.RegisterDecompressor(zstd.ZipMethodWinZip, zstd.ZipDecompressor(zstd.WithDecoderLowmem(true), zstd.WithDecoderMaxWindow(maxWindow)))
 	for _, e := range z.File {
 		m := entry{name: e.Name, size: -1, mod: e.Modified, exec: e.Mode()&0o100 != 0}
@@ -150,7 +151,7 @@ func (w *walker) openZip(e *zip.File) (io.ReadCloser, error) {
 	}{w.members.reader(r), r}, nil
 }
 
-func (w *walker) gzip(f *file, src convert.Source, st os.FileInfo, b *budget) error {
+func (w *walker) gzip(f *bounded.File, src convert.Source, st os.FileInfo, b *budget) error {
 	z, err := gzip.NewReader(bufio.NewReaderSize(f, 1<<16))
 	if err != nil {
 		return err
@@ -159,7 +160,7 @@ func (w *walker) gzip(f *file, src convert.Source, st os.FileInfo, b *budget) er
 	return w.stream(b.reader(z), src, st)
 }
 
-func (w *walker) zstd(f *file, src convert.Source, st os.FileInfo, b *budget) error {
+func (w *walker) zstd(f *bounded.File, src convert.Source, st os.FileInfo, b *budget) error {
 	z, err := zstd.NewReader(f, zstd.WithDecoderConcurrency(1), zstd.WithDecoderMaxWindow(maxWindow))
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"io"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 const maxFrames = 20000
@@ -107,7 +108,7 @@ func skipBlocks(r *bufio.Reader) bool {
 
 // animation makes a gif of a gif, frame by frame.
 func (p *picture) animation(ctx context.Context, job convert.Job, t target) error {
-	if err := p.file.rewind(); err != nil {
+	if err := p.file.Rewind(); err != nil {
 		return err
 	}
 	r := scanGIF(bufio.NewReader(p.file))
@@ -115,18 +116,18 @@ func (p *picture) animation(ctx context.Context, job convert.Job, t target) erro
 	if r.frames > maxFrames || r.pixels > job.Limits.MaxPixels || r.frames*canvas > job.Limits.MaxPixels {
 		return fmt.Errorf("%w: %d frames of %d by %d pixels", convert.ErrTooLarge, r.frames, p.config.Width, p.config.Height)
 	}
-	if err := p.file.rewind(); err != nil {
+	if err := p.file.Rewind(); err != nil {
 		return err
 	}
 	in, err := safely(func() (*gif.GIF, error) { return gif.DecodeAll(p.reader()) })
 	if err != nil {
-		return broken(ctx, err)
+		return bounded.Broken(ctx, err)
 	}
 	out, err := reshape(ctx, job, t, in)
 	if err != nil {
 		return err
 	}
-	return write(ctx, job, func(o *output) error { return gif.EncodeAll(o, out) })
+	return write(ctx, job, func(o *bounded.Output) error { return gif.EncodeAll(o, out) })
 }
 
 // reshape plays an animation on a canvas and takes each state of it as a whole frame of the result.

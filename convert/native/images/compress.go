@@ -10,6 +10,7 @@ import (
 	"os"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // quality is that of jpg by level.
@@ -44,25 +45,25 @@ func compress(ctx context.Context, job convert.Job) error {
 		img = turn(rgba(img), p.orientation)
 	}
 	level := job.Step.Options.Get("level")
-	if err := write(ctx, job, func(o *output) error {
+	if err := write(ctx, job, func(o *bounded.Output) error {
 		if p.kind.ext == "jpg" {
 			return jpeg.Encode(o, plain(img), &jpeg.Options{Quality: quality(level)})
 		}
-		return packPNG(o, img, level)
+		return packPNG(ctx, o, img, level)
 	}); err != nil {
 		return err
 	}
 	return keepSmaller(ctx, job, p)
 }
 
-func packPNG(o *output, img image.Image, level string) error {
+func packPNG(ctx context.Context, o *bounded.Output, img image.Image, level string) error {
 	img = plain(img)
 	if eightBit(img) {
 		whole := rgba(img)
 		if p := exact(whole); p != nil {
 			img = p
 		} else if level == "high" && isOpaque(whole) {
-			p, err := paletted(o.ctx, whole)
+			p, err := paletted(ctx, whole)
 			if err != nil {
 				return err
 			}
@@ -88,7 +89,7 @@ func keepSmaller(ctx context.Context, job convert.Job, p *picture) error {
 	if err != nil {
 		return fmt.Errorf("look at the result: %w", err)
 	}
-	own, err := p.file.f.Stat()
+	own, err := p.f.Stat()
 	if err != nil {
 		return fmt.Errorf("look at the picture: %w", err)
 	}
@@ -98,10 +99,10 @@ func keepSmaller(ctx context.Context, job convert.Job, p *picture) error {
 	if err := os.Remove(job.Out); err != nil {
 		return fmt.Errorf("give up the result: %w", err)
 	}
-	if err := p.file.rewind(); err != nil {
+	if err := p.file.Rewind(); err != nil {
 		return err
 	}
-	return write(ctx, job, func(o *output) error {
+	return write(ctx, job, func(o *bounded.Output) error {
 		_, err := io.Copy(o, p.file)
 		return err
 	})

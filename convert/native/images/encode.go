@@ -1,20 +1,19 @@
 package images
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"image"
 	"image/gif"
 	"image/jpeg"
 	"image/png"
-	"os"
 
 	"github.com/HugoSmits86/nativewebp"
 	"golang.org/x/image/bmp"
 	"golang.org/x/image/tiff"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 const (
@@ -26,7 +25,7 @@ const (
 func writable() []string { return []string{"png", "jpg", "gif", "bmp", "tiff", "webp"} }
 
 // encode writes a picture in the format of the target.
-func (t target) encode(o *output, img image.Image) error {
+func (t target) encode(ctx context.Context, o *bounded.Output, img image.Image) error {
 	pixels := img.Bounds().Dx() * img.Bounds().Dy()
 	if side := max(img.Bounds().Dx(), img.Bounds().Dy()); side > t.maxSide() || t.format == "webp" && pixels > maxWebp {
 		return fmt.Errorf("%w: %s of %d by %d pixels", convert.ErrTooLarge, t.format, img.Bounds().Dx(), img.Bounds().Dy())
@@ -42,7 +41,7 @@ func (t target) encode(o *output, img image.Image) error {
 	case "jpg":
 		return jpeg.Encode(o, img, &jpeg.Options{Quality: t.quality})
 	case "gif":
-		p, err := paletted(o.ctx, rgba(img))
+		p, err := paletted(ctx, rgba(img))
 		if err != nil {
 			return err
 		}
@@ -83,50 +82,10 @@ func plain(img image.Image) image.Image {
 	return img
 }
 
-// output is the file of a result. It ends with its context (I5) and at its limit. Its first error stays, for there are
-// encoders that do not look at it.
-type output struct {
-	ctx  context.Context
-	w    *bufio.Writer
-	left int64
-	err  error
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	if o.err == nil {
-		o.err = o.ctx.Err()
-	}
-	if o.left -= int64(len(b)); o.left < 0 && o.err == nil {
-		o.err = fmt.Errorf("%w: the result", convert.ErrTooLarge)
-	}
-	if o.err != nil {
-		return 0, o.err
-	}
-	n, err := o.w.Write(b)
-	o.err = err
-	return n, err
-}
-
-// write makes the result with what f writes.
-func write(ctx context.Context, job convert.Job, f func(*output) error) error {
-	file, err := os.OpenFile(job.Out, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
-	if err != nil {
-		return fmt.Errorf("make the result: %w", err)
-	}
-	defer file.Close()
-	o := &output{ctx: ctx, w: bufio.NewWriterSize(file, 1<<16), left: job.Limits.MaxOutput}
-	_, err = safely(func() (struct{}, error) { return struct{}{}, f(o) })
-	if o.err != nil {
-		err = o.err
-	}
-	if err != nil {
-		return broken(ctx, err)
-	}
-	if err := o.w.Flush(); err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("write the result: %w", err)
-	}
-	return nil
+// write makes the result with what f writes. A panic of an encoder is an error (I4).
+func write(ctx context.Context, job convert.Job, f func(*bounded.Output) error) error {
+	return bounded.Write(ctx, job, func(o *bounded.Output) error {
+		_, err := safely(func() (struct{}, error) { return struct{}{}, f(o) })
+		return err
+	})
 }

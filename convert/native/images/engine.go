@@ -8,6 +8,7 @@ import (
 
 	"dropfs/convert"
 	"dropfs/convert/magic"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // version grows with every change of what the engine makes; it names the libraries that decide bytes.
@@ -89,7 +90,7 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if img, err = t.shape(ctx, img, p.orientation, job.Limits); err != nil {
 		return err
 	}
-	return write(ctx, job, func(o *output) error { return t.encode(o, img) })
+	return write(ctx, job, func(o *bounded.Output) error { return t.encode(ctx, o, img) })
 }
 
 func progress(job convert.Job, part float64) {

@@ -19,6 +19,7 @@ import (
 	"golang.org/x/image/webp"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // maxBytes bounds the memory of one decoded picture.
@@ -66,14 +67,15 @@ func (k kind) matches(head []byte) bool {
 
 // picture is a file that was looked at but not decoded.
 type picture struct {
-	file        *file
+	f           *os.File
+	file        *bounded.File // reads f
 	kind        kind
 	config      image.Config
 	orientation int // EXIF: 1 upright, to 8
 }
 
 // Close closes the file.
-func (p *picture) Close() { p.file.f.Close() }
+func (p *picture) Close() { p.f.Close() }
 
 // open finds out what a file is and how large, and refuses what is too large (I1).
 func open(ctx context.Context, path string, l convert.Limits) (*picture, error) {
@@ -81,10 +83,10 @@ func open(ctx context.Context, path string, l convert.Limits) (*picture, error) 
 	if err != nil {
 		return nil, fmt.Errorf("open the picture: %w", err)
 	}
-	p := &picture{file: &file{ctx, f}, orientation: 1}
+	p := &picture{f: f, file: bounded.NewFile(ctx, f), orientation: 1}
 	if err := p.look(l); err != nil {
 		p.Close()
-		return nil, broken(ctx, err)
+		return nil, bounded.Broken(ctx, err)
 	}
 	return p, nil
 }
@@ -103,7 +105,7 @@ func (p *picture) look(l convert.Limits) error {
 	if p.kind.ext == "" {
 		return errors.New("no picture that is known")
 	}
-	if err := p.file.rewind(); err != nil {
+	if err := p.file.Rewind(); err != nil {
 		return err
 	}
 	if p.config, err = safely(func() (image.Config, error) { return p.kind.config(p.reader()) }); err != nil {
@@ -144,12 +146,12 @@ func (p *picture) reader() io.Reader {
 
 // decode reads the picture, of an animation the first frame. Its bounds begin at 0, 0.
 func (p *picture) decode(ctx context.Context) (image.Image, error) {
-	if err := p.file.rewind(); err != nil {
+	if err := p.file.Rewind(); err != nil {
 		return nil, err
 	}
 	img, err := safely(func() (image.Image, error) { return p.kind.decode(p.reader()) })
 	if err != nil {
-		return nil, broken(ctx, err)
+		return nil, bounded.Broken(ctx, err)
 	}
 	canvas := image.Rect(0, 0, p.config.Width, p.config.Height)
 	b := img.Bounds()
@@ -175,41 +177,4 @@ func safely[T any](f func() (T, error)) (out T, err error) {
 		}
 	}()
 	return f()
-}
-
-// broken makes an error one of a kind, but for that of an ended context.
-func broken(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return ctx.Err()
-	}
-	if errors.As(err, new(convert.Kind)) {
-		return err
-	}
-	return fmt.Errorf("%w: %w", convert.ErrBroken, err)
-}
-
-// file reads until its context ends (I5).
-type file struct {
-	ctx context.Context
-	f   *os.File
-}
-
-func (f *file) Read(b []byte) (int, error) {
-	if err := f.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return f.f.Read(b)
-}
-
-// ReadAt is for what seeks.
-func (f *file) ReadAt(b []byte, off int64) (int, error) {
-	if err := f.ctx.Err(); err != nil {
-		return 0, err
-	}
-	return f.f.ReadAt(b, off)
-}
-
-func (f *file) rewind() error {
-	_, err := f.f.Seek(0, io.SeekStart)
-	return err
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 const (
@@ -40,16 +41,16 @@ func (b *book) close() { _ = b.file.Close() } // it only removes files that the 
 func openBook(ctx context.Context, job convert.Job) (*book, error) {
 	path := job.Sources[0].Path
 	if err := checkBook(ctx, path); err != nil {
-		return nil, broken(ctx, err)
+		return nil, bounded.Broken(ctx, err)
 	}
-	f, err := await(ctx, func() (*excelize.File, error) {
+	f, err := bounded.Await(ctx, func() (*excelize.File, error) {
 		return excelize.OpenFile(path, excelize.Options{
 			UnzipSizeLimit: maxUnpacked, UnzipXMLSizeLimit: maxInMemory, TmpDir: job.Dir,
 			ShortDatePattern: "yyyy-mm-dd", LongTimePattern: "hh:mm:ss", // what is shown as the reader's country has it
 		})
 	})
 	if err != nil {
-		return nil, broken(ctx, err)
+		return nil, bounded.Broken(ctx, err)
 	}
 	b := &book{file: f}
 	for _, name := range f.GetSheetList() {
@@ -79,11 +80,11 @@ func checkBook(ctx context.Context, path string) error {
 	if err != nil {
 		return fmt.Errorf("open the workbook: %w", err)
 	}
-	in := &file{ctx: ctx, f: f}
+	in := bounded.NewFile(ctx, f)
 	if err := checkLocked(in, st.Size()); err != nil {
 		return err
 	}
-	z, err := zip.NewReader(&meter{f: in, left: maxDirectory}, st.Size())
+	z, err := zip.NewReader(bounded.NewDirectory(in, maxDirectory, "workbook"), st.Size())
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return err
 	}
@@ -106,7 +107,7 @@ func checkBook(ctx context.Context, path string) error {
 }
 
 // checkLocked refuses a workbook in the older container: it has a password, or it is no xlsx. [MS-OFFCRYPTO] §2.3
-func checkLocked(f *file, size int64) error {
+func checkLocked(f *bounded.File, size int64) error {
 	mark := []byte{0xd0, 0xcf, 0x11, 0xe0, 0xa1, 0xb1, 0x1a, 0xe1}
 	head := make([]byte, len(mark))
 	if _, err := f.ReadAt(head, 0); err != nil || !bytes.Equal(head, mark) || size > maxOLE {
@@ -153,7 +154,7 @@ func (b *book) sheet(name string) (table, error) {
 
 // rows reads a sheet. Rows without cells behind the last that has some are left out.
 func (b *book) rows(ctx context.Context, sheet string, row func([]string) error) error {
-	rows, err := await(ctx, func() (*excelize.Rows, error) { return b.file.Rows(sheet) })
+	rows, err := bounded.Await(ctx, func() (*excelize.Rows, error) { return b.file.Rows(sheet) })
 	if err != nil {
 		return err
 	}
@@ -181,30 +182,4 @@ func (b *book) rows(ctx context.Context, sheet string, row func([]string) error)
 		}
 	}
 	return rows.Error()
-}
-
-// await runs what cannot be interrupted and returns when it does, or when the context ends (S5). A panic is an error.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r.err = fmt.Errorf("%w: the library gave up: %v", convert.ErrBroken, p)
-			}
-			done <- r
-		}()
-		r.v, r.err = f()
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }

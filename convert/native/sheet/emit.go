@@ -14,10 +14,11 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // emit writes a table in the format of the edge.
-func emit(ctx context.Context, job convert.Job, t table, o *output) error {
+func emit(ctx context.Context, job convert.Job, t table, o *bounded.Output) error {
 	switch to := job.Edge.To; to {
 	case "csv", "tsv":
 		return emitSeparated(ctx, t, o, to, job.Step.Options.Get("safe") == "yes")
@@ -74,7 +75,7 @@ func keys(header []string) []string {
 	return out
 }
 
-func emitJSON(ctx context.Context, t table, o *output) error {
+func emitJSON(ctx context.Context, t table, o *bounded.Output) error {
 	var names []string
 	rows := 0
 	err := t(ctx, func(cells []string) error {
@@ -126,7 +127,7 @@ func writeString(b *strings.Builder, s string) {
 	b.WriteString(strings.TrimSuffix(out.String(), "\n"))
 }
 
-func emitMarkdown(ctx context.Context, t table, o *output) error {
+func emitMarkdown(ctx context.Context, t table, o *bounded.Output) error {
 	width := 0
 	if err := t(ctx, func(cells []string) error {
 		if width = max(width, len(cells)); width > maxColumns {
@@ -159,7 +160,7 @@ func emitMarkdown(ctx context.Context, t table, o *output) error {
 	})
 }
 
-func emitHTML(ctx context.Context, t table, o *output) error {
+func emitHTML(ctx context.Context, t table, o *bounded.Output) error {
 	if _, err := io.WriteString(o, "<!DOCTYPE html>\n<html>\n<head><meta charset=\"utf-8\"><title>table</title></head>\n<body>\n<table>\n"); err != nil {
 		return err
 	}
@@ -183,7 +184,7 @@ func emitHTML(ctx context.Context, t table, o *output) error {
 }
 
 // emitBook writes a workbook of one sheet (S1).
-func emitBook(ctx context.Context, job convert.Job, t table, o *output) (err error) {
+func emitBook(ctx context.Context, job convert.Job, t table, o *bounded.Output) (err error) {
 	const maxRows, maxCell = excelize.TotalRows, excelize.TotalCellChars
 	f := excelize.NewFile(excelize.Options{TmpDir: job.Dir})
 	defer func() { err = errors.Join(err, f.Close()) }()

@@ -8,6 +8,7 @@ import (
 
 	"dropfs/convert"
 	"dropfs/convert/magic"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // version grows with every change of what the engine makes; it names the library that decides cells.
@@ -90,7 +91,7 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if err := checkSize(src.Path, job.Edge.From); err != nil {
 		return err
 	}
-	return write(ctx, job, func(o *output) error { return emit(ctx, job, t, o) })
+	return bounded.Write(ctx, job, func(o *bounded.Output) error { return emit(ctx, job, t, o) })
 }
 
 // List answers a member for each sheet, in their order.

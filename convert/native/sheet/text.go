@@ -18,6 +18,7 @@ import (
 	"golang.org/x/text/transform"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // open opens a text, and reads it as UTF-8: UTF-16 where it says so, Windows-1252 where it is no UTF-8.
@@ -26,7 +27,7 @@ func open(ctx context.Context, path string) (*bufio.Reader, io.Closer, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("open the table: %w", err)
 	}
-	in := &file{ctx: ctx, f: f}
+	in := bounded.NewFile(ctx, f)
 	fallback, err := isUTF8(in)
 	if err == nil {
 		_, err = f.Seek(0, io.SeekStart)

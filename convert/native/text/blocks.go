@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // span is a run of text in one manner.
@@ -45,7 +46,7 @@ const (
 )
 
 // fromOffice writes the blocks of a document as Markdown or as text.
-func fromOffice(ctx context.Context, path string, read reader, to string, o *output) error {
+func fromOffice(ctx context.Context, path string, read reader, to string, o *bounded.Output) error {
 	p, err := openParts(ctx, path)
 	if err != nil {
 		return err

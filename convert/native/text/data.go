@@ -16,6 +16,7 @@ import (
 	"github.com/pelletier/go-toml/v2"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // A value is nil, a bool, a string, a json.Number, a float64 that is not finite, a []any or an object.
@@ -35,13 +36,13 @@ const (
 )
 
 // fromData reads data and writes it in another form. The order of keys stays, but where toml is read or written.
-func fromData(ctx context.Context, path, from, to string, o *output) error {
+func fromData(ctx context.Context, path, from, to string, o *bounded.Output) error {
 	src, err := readAll(ctx, path, maxText)
 	if err != nil {
 		return err
 	}
 	src = utf8Text(src)
-	v, err := await(ctx, func() (any, error) {
+	v, err := bounded.Await(ctx, func() (any, error) {
 		switch from {
 		case "json":
 			return readJSON(src)
@@ -53,7 +54,7 @@ func fromData(ctx context.Context, path, from, to string, o *output) error {
 	if err != nil {
 		return err
 	}
-	_, err = await(ctx, func() (struct{}, error) {
+	_, err = bounded.Await(ctx, func() (struct{}, error) {
 		switch to {
 		case "json":
 			w := jsonWriter{o: o}

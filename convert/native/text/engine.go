@@ -7,6 +7,7 @@ import (
 	"os"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // version grows with every change of what the engine makes; it names the libraries that decide bytes.
@@ -65,29 +66,33 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if err != nil {
 		return err
 	}
-	return write(ctx, job, func(o *output) error { return convertFile(ctx, job.Sources[0].Path, o) })
+	return bounded.Write(ctx, job, func(o *bounded.Output) error { return convertFile(ctx, job.Sources[0].Path, o) })
 }
 
 // maker finds what does an edge: it reads the file at path and writes the result.
-func maker(from, to string) (func(ctx context.Context, path string, o *output) error, error) {
+func maker(from, to string) (func(ctx context.Context, path string, o *bounded.Output) error, error) {
 	switch from {
 	case "md":
-		return func(ctx context.Context, path string, o *output) error { return fromMarkdown(ctx, path, to, o) }, nil
+		return func(ctx context.Context, path string, o *bounded.Output) error { return fromMarkdown(ctx, path, to, o) }, nil
 	case "html":
-		return func(ctx context.Context, path string, o *output) error { return fromHTML(ctx, path, to, o) }, nil
+		return func(ctx context.Context, path string, o *bounded.Output) error { return fromHTML(ctx, path, to, o) }, nil
 	case "txt":
-		return func(ctx context.Context, path string, o *output) error { return fromText(ctx, path, to, o) }, nil
+		return func(ctx context.Context, path string, o *bounded.Output) error { return fromText(ctx, path, to, o) }, nil
 	case "json", "yaml", "toml":
-		return func(ctx context.Context, path string, o *output) error { return fromData(ctx, path, from, to, o) }, nil
+		return func(ctx context.Context, path string, o *bounded.Output) error {
+			return fromData(ctx, path, from, to, o)
+		}, nil
 	case "epub":
-		return func(ctx context.Context, path string, o *output) error { return fromBook(ctx, path, to, o) }, nil
+		return func(ctx context.Context, path string, o *bounded.Output) error { return fromBook(ctx, path, to, o) }, nil
 	}
 	readers := map[string]reader{"docx": docx, "odt": opendocument, "odp": opendocument, "pptx": pptx}
 	read, ok := readers[from]
 	if !ok {
 		return nil, fmt.Errorf("%w: %s as %s", convert.ErrUnsupported, from, to)
 	}
-	return func(ctx context.Context, path string, o *output) error { return fromOffice(ctx, path, read, to, o) }, nil
+	return func(ctx context.Context, path string, o *bounded.Output) error {
+		return fromOffice(ctx, path, read, to, o)
+	}, nil
 }
 
 // readAll reads a text that is not too large.
@@ -97,7 +102,7 @@ func readAll(ctx context.Context, path string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("open the text: %w", err)
 	}
 	defer f.Close()
-	b, err := io.ReadAll(io.LimitReader(&file{ctx: ctx, f: f}, most+1))
+	b, err := io.ReadAll(io.LimitReader(bounded.NewFile(ctx, f), most+1))
 	if err != nil {
 		return nil, err
 	}
@@ -105,30 +110,4 @@ func readAll(ctx context.Context, path string, most int64) ([]byte, error) {
 		return nil, fmt.Errorf("%w: more than %d bytes of text", convert.ErrTooLarge, most)
 	}
 	return b, nil
-}
-
-// await runs what cannot be interrupted and returns when it does, or when the context ends (T5). A panic is an error.
-func await[T any](ctx context.Context, f func() (T, error)) (T, error) {
-	type result struct {
-		v   T
-		err error
-	}
-	done := make(chan result, 1)
-	go func() {
-		var r result
-		defer func() {
-			if p := recover(); p != nil {
-				r.err = fmt.Errorf("%w: the library gave up: %v", convert.ErrBroken, p)
-			}
-			done <- r
-		}()
-		r.v, r.err = f()
-	}()
-	select {
-	case r := <-done:
-		return r.v, r.err
-	case <-ctx.Done():
-		var none T
-		return none, ctx.Err()
-	}
 }

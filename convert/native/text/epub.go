@@ -14,12 +14,13 @@ import (
 	"golang.org/x/net/html/charset"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 const maxChapters = 5000
 
 // fromBook writes the chapters of a book in the order of its spine (EPUB 3.3 §5.7).
-func fromBook(ctx context.Context, name, to string, o *output) error {
+func fromBook(ctx context.Context, name, to string, o *bounded.Output) error {
 	p, err := openParts(ctx, name)
 	if err != nil {
 		return err

@@ -18,6 +18,8 @@ import (
 	"golang.org/x/text/encoding/charmap"
 	"golang.org/x/text/encoding/unicode"
 	"golang.org/x/text/transform"
+
+	"dropfs/convert/native/internal/bounded"
 )
 
 // utf8Text reads a text as UTF-8: UTF-16 where it says so, Windows-1252 where it is no UTF-8.
@@ -34,7 +36,7 @@ func utf8Text(b []byte) []byte {
 }
 
 // fromHTML makes Markdown or text of a page, in whatever encoding it says that it has.
-func fromHTML(ctx context.Context, path, to string, o *output) error {
+func fromHTML(ctx context.Context, path, to string, o *bounded.Output) error {
 	src, err := readAll(ctx, path, maxText)
 	if err != nil {
 		return err
@@ -53,8 +55,8 @@ func fromHTML(ctx context.Context, path, to string, o *output) error {
 }
 
 // markdownOf writes a page as Markdown.
-func markdownOf(ctx context.Context, r io.Reader, o *output) error {
-	b, err := await(ctx, func() ([]byte, error) {
+func markdownOf(ctx context.Context, r io.Reader, o *bounded.Output) error {
+	b, err := bounded.Await(ctx, func() ([]byte, error) {
 		c := converter.NewConverter(converter.WithPlugins(
 			base.NewBasePlugin(), commonmark.NewCommonmarkPlugin(), table.NewTablePlugin(), strikethrough.NewStrikethroughPlugin()))
 		return c.ConvertReader(r)
@@ -70,8 +72,8 @@ func markdownOf(ctx context.Context, r io.Reader, o *output) error {
 }
 
 // plainHTML writes the text of a page.
-func plainHTML(ctx context.Context, r io.Reader, o *output) error {
-	root, err := await(ctx, func() (*html.Node, error) { return html.Parse(r) }) // refuses what nests deeper than 512 (T4)
+func plainHTML(ctx context.Context, r io.Reader, o *bounded.Output) error {
+	root, err := bounded.Await(ctx, func() (*html.Node, error) { return html.Parse(r) }) // refuses what nests deeper than 512 (T4)
 	if err != nil {
 		return err
 	}
@@ -86,7 +88,7 @@ func plainHTML(ctx context.Context, r io.Reader, o *output) error {
 // plain writes text with its white space as a page shows it: spaces run together, blocks on lines of their own.
 type plain struct {
 	ctx     context.Context
-	o       *output
+	o       *bounded.Output
 	err     error
 	started bool
 	space   bool  // one is due before the next word

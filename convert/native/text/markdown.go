@@ -11,6 +11,7 @@ import (
 	"github.com/yuin/goldmark/extension"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 const (
@@ -19,7 +20,7 @@ const (
 )
 
 // fromMarkdown makes a page, or the text of it, of Markdown with the extensions of GitHub. HTML in it is dropped (T1).
-func fromMarkdown(ctx context.Context, path, to string, o *output) error {
+func fromMarkdown(ctx context.Context, path, to string, o *bounded.Output) error {
 	src, err := readAll(ctx, path, maxMarkdown)
 	if err != nil {
 		return err
@@ -31,7 +32,7 @@ func fromMarkdown(ctx context.Context, path, to string, o *output) error {
 	if err := checkParagraphs(src); err != nil {
 		return err
 	}
-	body, err := await(ctx, func() ([]byte, error) {
+	body, err := bounded.Await(ctx, func() ([]byte, error) {
 		var b bytes.Buffer
 		err := goldmark.New(goldmark.WithExtensions(extension.GFM, extension.Footnote)).Convert(src, &b)
 		return b.Bytes(), err

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/text/unicode/norm"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 // The page of a printed text: A4, in a font whose characters are all as wide.
@@ -32,7 +33,7 @@ const (
 )
 
 // fromText writes plain text in another form.
-func fromText(ctx context.Context, path, to string, o *output) error {
+func fromText(ctx context.Context, path, to string, o *bounded.Output) error {
 	b, err := readAll(ctx, path, maxText)
 	if err != nil {
 		return err
@@ -50,7 +51,7 @@ func fromText(ctx context.Context, path, to string, o *output) error {
 }
 
 // printText writes text as a PDF, as wide as the page: a longer line goes on in the next.
-func printText(ctx context.Context, text string, o *output) error {
+func printText(ctx context.Context, text string, o *bounded.Output) error {
 	p := fpdf.New("P", "mm", "A4", "")
 	p.SetCreationDate(time.Unix(0, 0).UTC())
 	p.SetModificationDate(time.Unix(0, 0).UTC())
@@ -85,7 +86,7 @@ func printText(ctx context.Context, text string, o *output) error {
 	if pages == 0 {
 		p.AddPage()
 	}
-	_, err = await(ctx, func() (struct{}, error) { return struct{}{}, p.Output(o) })
+	_, err = bounded.Await(ctx, func() (struct{}, error) { return struct{}{}, p.Output(o) })
 	return err
 }
 

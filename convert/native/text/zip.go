@@ -14,6 +14,7 @@ import (
 	"golang.org/x/net/html/charset"
 
 	"dropfs/convert"
+	"dropfs/convert/native/internal/bounded"
 )
 
 const (
@@ -43,7 +44,7 @@ func openParts(ctx context.Context, name string) (*parts, error) {
 	p := &parts{ctx: ctx, files: map[string]*zip.File{}, f: f}
 	if err := p.look(); err != nil {
 		f.Close()
-		return nil, broken(ctx, err)
+		return nil, bounded.Broken(ctx, err)
 	}
 	return p, nil
 }
@@ -53,17 +54,17 @@ func (p *parts) look() error {
 	if err != nil {
 		return err
 	}
-	in := &file{ctx: p.ctx, f: p.f}
+	in := bounded.NewFile(p.ctx, p.f)
 	head := make([]byte, 4)
 	if _, err := in.ReadAt(head, 0); err == nil && string(head) == "\xd0\xcf\x11\xe0" {
 		return fmt.Errorf("%w: it has a password, or is of an older kind", convert.ErrLocked)
 	}
-	m := &meter{f: in, left: maxDirectory}
+	m := bounded.NewDirectory(in, maxDirectory, "document")
 	z, err := zip.NewReader(m, st.Size())
 	if err != nil && !errors.Is(err, zip.ErrInsecurePath) {
 		return err
 	}
-	m.left = 1 << 62
+	m.Done()
 	if len(z.File) > maxParts {
 		return fmt.Errorf("%w: a document of %d parts", convert.ErrTooLarge, len(z.File))
 	}
