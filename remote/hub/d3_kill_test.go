@@ -96,14 +96,14 @@ func (c *child) d3Order(key string) (main string, ok bool) {
 	return op.Main, ok
 }
 
-// TestT10KilledInAConversion kills a hub with SIGKILL while an engine works; the next one completes the task.
-func TestT10KilledInAConversion(t *testing.T) {
-	dir := t.TempDir()
-	hold := filepath.Join(dir, "hold")
+// heldConversion starts a hub in whose only task an engine works until the file hold is removed.
+func heldConversion(t *testing.T, dir string) (c *child, main, hold string) {
+	t.Helper()
+	hold = filepath.Join(dir, "hold")
 	if err := os.WriteFile(hold, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	c := startChild(t, dir, "", childEngine)
+	c = startChild(t, dir, "", childEngine)
 	key, ok := c.d3Upload("hello")
 	main, ok2 := c.d3Order(key)
 	if !ok || !ok2 {
@@ -113,6 +113,13 @@ func TestT10KilledInAConversion(t *testing.T) {
 		_, err := os.Stat(filepath.Join(dir, "held"))
 		return err == nil
 	})
+	return c, main, hold
+}
+
+// TestT10KilledInAConversion kills a hub with SIGKILL while an engine works; the next one completes the task.
+func TestT10KilledInAConversion(t *testing.T) {
+	dir := t.TempDir()
+	c, main, hold := heldConversion(t, dir)
 	var st d3Status
 	if !c.json("GET", "/api/v1/status/"+main, nil, &st) || st.Status != "running" {
 		t.Fatalf("%+v", st)
@@ -191,20 +198,7 @@ func TestT10KilledAtEachStep(t *testing.T) {
 // TestT10TheHubThatDiesOfItGivesUp: a source that kills the hub each time does so a few times, not for ever.
 func TestT10TheHubThatDiesOfItGivesUp(t *testing.T) {
 	dir := t.TempDir()
-	hold := filepath.Join(dir, "hold")
-	if err := os.WriteFile(hold, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	c := startChild(t, dir, "", childEngine)
-	key, ok := c.d3Upload("hello")
-	main, ok2 := c.d3Order(key)
-	if !ok || !ok2 {
-		t.Fatal("the hub refuses")
-	}
-	until(t, "no conversion begins", func() bool {
-		_, err := os.Stat(filepath.Join(dir, "held"))
-		return err == nil
-	})
+	c, main, hold := heldConversion(t, dir)
 	c.kill()
 	if err := os.Remove(hold); err != nil {
 		t.Fatal(err)
