@@ -233,7 +233,7 @@ func (b *bench) assets(drop remote.DropID) []string {
 		b.t.Fatal(err)
 	}
 	var out []string
-	for _, a := range list {
+	for _, a := range list.Assets {
 		if strings.HasPrefix(a.Name, ".dropfs/") {
 			continue
 		}

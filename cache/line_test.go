@@ -60,8 +60,8 @@ func (l *line) DeleteDrop(ctx context.Context, id remote.DropID) error {
 	return overNone(l, "DeleteDrop", func() error { return l.s.DeleteDrop(ctx, id) })
 }
 
-func (l *line) Assets(ctx context.Context, id remote.DropID) ([]remote.Asset, error) {
-	return over(l, "Assets", func() ([]remote.Asset, error) { return l.s.Assets(ctx, id) })
+func (l *line) Assets(ctx context.Context, id remote.DropID) (remote.Listing, error) {
+	return over(l, "Assets", func() (remote.Listing, error) { return l.s.Assets(ctx, id) })
 }
 
 func (l *line) Asset(ctx context.Context, drop remote.DropID, id remote.AssetID) (remote.Asset, error) {

@@ -284,7 +284,11 @@ func (r *Replica) recordAsset(op index.Op, s *entryState, a remote.Asset, replac
 		if err := t.SetSaga(op.Seq, nil); err != nil {
 			return err
 		}
-		r.noteFresh(fresh.Drop, a.ID)
+		confirmed := a.Seq
+		if s.base != nil && s.base.Remote.ID == a.ID {
+			confirmed = 0 // it was renamed, and the number of that is not told
+		}
+		r.noteFresh(fresh.Drop, a.ID, confirmed)
 		_, found, err := t.EntryByID(s.entry.ID)
 		if err != nil {
 			return err

@@ -2,7 +2,6 @@ package cache_test
 
 import (
 	"context"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -205,78 +204,6 @@ func TestEqualBytesAreNoConflict(t *testing.T) {
 		a.stop()
 		b.stop()
 	})
-}
-
-// slowList is a service whose next listing is answered late: with what was there when it was asked for.
-type slowList struct {
-	remote.Service
-	mu   sync.Mutex
-	wait chan struct{} // nil: at once
-	took chan struct{}
-}
-
-func (s *slowList) Assets(ctx context.Context, id remote.DropID) ([]remote.Asset, error) {
-	list, err := s.Service.Assets(ctx, id)
-	s.mu.Lock()
-	wait := s.wait
-	s.wait = nil
-	s.mu.Unlock()
-	if wait != nil {
-		close(s.took)
-		<-wait
-	}
-	return list, err
-}
-
-// TestLateListing: a listing that is answered late says nothing of what was heard of since, whoever did it: what was
-// deleted does not come back, and what is new does not go.
-func TestLateListing(t *testing.T) {
-	for name, change := range map[string]struct {
-		do   func(a *bench, other *remotetest.Fake, drop remote.DropID)
-		want []string
-	}{
-		"deleted elsewhere": {func(_ *bench, f *remotetest.Fake, drop remote.DropID) { f.Remove(f.AssetsNamed(drop, "f")[0].ID) }, nil},
-		"deleted elsewhere, and known from a listing alone": {
-			func(_ *bench, f *remotetest.Fake, drop remote.DropID) {
-				f.BreakFeeds()
-				f.Remove(f.AssetsNamed(drop, "f")[0].ID)
-				f.ForgetEvents()
-			}, nil,
-		},
-		"made elsewhere": {
-			func(_ *bench, f *remotetest.Fake, drop remote.DropID) { f.Put(drop, "new", []byte("new")) },
-			[]string{`f 644 "f"`, `new 644 "new"`},
-		},
-		"deleted here": {func(a *bench, _ *remotetest.Fake, _ remote.DropID) { a.unlink("a/f") }, nil},
-	} {
-		t.Run(name, func(t *testing.T) {
-			synctest.Test(t, func(t *testing.T) {
-				fake := remotetest.NewFake(remotetest.FakeConfig{})
-				s := &slowList{Service: fake}
-				a := start(t, fake, t.TempDir(), func(c *cache.Config) { c.Service, c.UndeleteWindow = s, -1 })
-				a.mkdir("a")
-				a.put("a/f", "f")
-				a.sync()
-				time.Sleep(time.Minute)
-				s.mu.Lock()
-				s.wait, s.took = make(chan struct{}), make(chan struct{})
-				answer := s.wait
-				s.mu.Unlock()
-				done := make(chan error)
-				go func() { done <- a.r.Refresh(t.Context(), a.at("a")) }()
-				<-s.took
-				change.do(a, fake, a.dropID("a"))
-				time.Sleep(10 * time.Second)
-				equal(t, a.tree("a"), change.want)
-				close(answer)
-				if err := <-done; err != nil {
-					t.Fatal(err)
-				}
-				equal(t, a.tree("a"), change.want)
-				a.stop()
-			})
-		})
-	}
 }
 
 // TestWriteAfterSend: a file of which a name stays here is dirty for good; each change of it is sent all the same.

@@ -59,6 +59,7 @@ type Replica struct {
 	trouble    map[int64]string   // guarded by mu: of noteTrouble
 	merges     sync.Map           // of drop inode: *sync.RWMutex; a merge holds it alone
 	recents    sync.Map           // of drop inode: *recent
+	turns      atomic.Int64       // of nextTurn
 	quotas     sync.Map           // of drop inode: *quota
 	dropsMu    sync.Mutex         // held while the list of drops is asked for or added to
 	lists      singleflight.Group
@@ -175,7 +176,7 @@ func (r *Replica) openParts(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	return r.countUnlisted()
+	return errors.Join(r.countUnlisted(), r.loadRecents())
 }
 
 // Close closes what Open opened and gives the lock back. Run must have returned.

@@ -208,7 +208,7 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 	if err != nil {
 		return err
 	}
-	h := heard{asked: r.cfg.Now()}
+	h := heard{seq: c.Seq, turn: r.nextTurn()}
 	switch c.Kind {
 	case remote.ChangeKeptAlive:
 		return nil
@@ -232,6 +232,9 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 			err = r.dropGone(ino)
 		}
 	default:
+		if c.Kind == remote.ChangeReset {
+			r.recents.Range(func(_, rc any) bool { rc.(*recent).wentBack(c.Seq); return true })
+		}
 		r.poller.PollAll()
 	}
 	if err == nil && ino != 0 && (len(h.assets) > 0 || len(h.gone) > 0) {

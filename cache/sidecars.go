@@ -395,7 +395,7 @@ func (r *Replica) sendSegment(ctx context.Context, d index.Drop, name string, b 
 			return err
 		}
 		seg = index.Segment{ID: a.ID, Name: name, Size: int64(len(b))}
-		r.noteFresh(d.Ino, a.ID)
+		r.noteFresh(d.Ino, a.ID, a.Seq)
 		return r.writeAlways(func(t *txn) error { return t.PutSegment(d.Ino, seg) })
 	})
 	return seg, err

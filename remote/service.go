@@ -20,8 +20,8 @@ type Service interface {
 	UpdateDrop(ctx context.Context, id DropID, spec DropSpec) (Drop, error)
 	DeleteDrop(ctx context.Context, id DropID) error // ErrUnsupported without Caps.DeleteDrop
 
-	// Assets lists all confirmed assets of a drop, in no order that may be relied upon.
-	Assets(ctx context.Context, id DropID) ([]Asset, error)
+	// Assets lists a drop.
+	Assets(ctx context.Context, id DropID) (Listing, error)
 	Asset(ctx context.Context, drop DropID, id AssetID) (Asset, error)
 
 	// StartUpload reserves the space and answers where to send the bytes. The caller records the answer before Send.

@@ -40,6 +40,14 @@ type Asset struct {
 	Seq int64
 }
 
+// Listing is all confirmed assets of a drop at one time.
+type Listing struct {
+	Assets []Asset // in no order that may be relied upon
+	// Seq tells how old the listing is: it knows of every change of the drop up to this one, on the scale of Change.Seq
+	// and Asset.Seq. An answer that a proxy kept is so told from the present one. 0: the service does not tell.
+	Seq int64
+}
+
 // DropSpec is what a drop is ordered with.
 type DropSpec struct {
 	Name string // may be ""

@@ -91,6 +91,13 @@ func (t *Tx) AssetsNamed(drop int64, wire string) ([]Asset, error) {
 // AssetsIn lists all assets of a drop.
 func (t *Tx) AssetsIn(drop int64) ([]Asset, error) { return t.assets("WHERE a.drop_ino = ?", drop) }
 
+// LastSeqs calls fn with the highest Remote.Seq of each drop's assets.
+func (t *Tx) LastSeqs(fn func(drop, seq int64)) error {
+	return t.rows("SELECT drop_ino, max(seq) FROM assets GROUP BY drop_ino", func(s *sqlite.Stmt) {
+		fn(s.ColumnInt64(0), s.ColumnInt64(1))
+	})
+}
+
 // AssetsWith lists the present assets of an inode's entries that have the bytes of chg.
 func (t *Tx) AssetsWith(ino, chg int64) ([]Asset, error) {
 	return t.assets(assetsWith, ino, chg)

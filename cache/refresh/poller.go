@@ -50,6 +50,7 @@ type polled struct {
 	began    time.Time // of the last fetch
 	next     time.Time // of the next poll
 	used     bool      // since the last fetch began
+	failed   bool      // the last fetch
 	again    bool      // poll at once when the present fetch ends
 	cur      *flight   // under way
 	want     *flight   // asked for, not begun

@@ -114,8 +114,12 @@ func (p *Poller) finish(d *polled, used bool, err error) {
 		return
 	}
 	f.end(err)
+	failed := d.failed
+	d.failed = err != nil
 	switch {
-	case (used || d.used) && err == nil:
+	case err != nil && !failed:
+		d.interval = 2 * p.cfg.Min // what it was to bring is missing until then
+	case (used || d.used || failed) && err == nil:
 		d.interval = p.least()
 	case p.feed:
 		d.interval = min(2*d.interval, p.cfg.FeedMax)

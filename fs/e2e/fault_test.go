@@ -52,6 +52,8 @@ var steps = map[string]faultproxy.Rule{
 	"download": {Method: http.MethodGet, Path: regexp.MustCompile(`/download$`)},
 }
 
+var listings = regexp.MustCompile(`/dropzones/[^/]+/files$`)
+
 // faultKinds are the ways in which each step goes wrong, once.
 var faultKinds = []faultproxy.Rule{
 	{Fault: faultproxy.Refused},
@@ -167,7 +169,6 @@ func TestFaultsAtRandom(t *testing.T) {
 	}
 	t.Logf("again: -crash.seed=%d", seed)
 	f := newFaulty(t, h, seed, "--write-delay", "10ms", "--undelete-window", "200ms", "--poll", "500ms")
-	// Replay is not among them: a whole listing from long ago, told as the present one, is believed (README, Known faults).
 	for _, kind := range faultKinds {
 		rule := kind
 		rule.Chance = 0.02
@@ -177,6 +178,7 @@ func TestFaultsAtRandom(t *testing.T) {
 		f.faults.Add(rule)
 	}
 	f.faults.Add(faultproxy.Rule{Fault: faultproxy.BlackHole, Chance: 0.005})
+	f.faults.Add(faultproxy.Rule{Fault: faultproxy.Replay, Method: http.MethodGet, Path: listings, Chance: 0.4}) // there are few
 	steps := f.write(seed, 20*time.Second)
 	t.Logf("%d lines; struck: %v", len(steps), f.faults.Hits())
 	f.faults.Clear()

@@ -175,6 +175,7 @@ const (
 	ableRenew      = "renew"
 
 	abilitiesHeader = "Dropfs-Abilities"
+	sequenceHeader  = "Dropfs-Sequence" // of a listing: remote.Listing.Seq
 )
 
 func parseAbilities(h http.Header) map[string]bool {

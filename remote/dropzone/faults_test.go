@@ -110,7 +110,7 @@ func TestRandomFaults(t *testing.T) {
 						if err := readThrough(ctx, c, a, data, r); err != nil {
 							t.Errorf("%s: %v", name, err)
 						}
-						if all, err := c.Assets(ctx, d.ID); err == nil && len(all) == 0 {
+						if all, err := c.Assets(ctx, d.ID); err == nil && len(all.Assets) == 0 {
 							t.Error("a listing lost everything")
 						}
 					}
@@ -124,10 +124,10 @@ func TestRandomFaults(t *testing.T) {
 				time.Sleep(50 * time.Millisecond)
 				all, err = c.Assets(ctx, d.ID)
 			}
-			if err != nil || len(all) != len(want) {
-				t.Errorf("%d assets for %d files, %v", len(all), len(want), err)
+			if err != nil || len(all.Assets) != len(want) {
+				t.Errorf("%d assets for %d files, %v", len(all.Assets), len(want), err)
 			}
-			for _, a := range all {
+			for _, a := range all.Assets {
 				if got := read(t, c, a, 0, -1); got != string(want[a.Name]) {
 					t.Errorf("%s holds %d other bytes", a.Name, len(got))
 				}
@@ -263,7 +263,7 @@ func TestD4RefusalIsNotTheLastWord(t *testing.T) {
 	if err != nil || a.ID != up.ID {
 		t.Errorf("got %+v, %v", a, err)
 	}
-	if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all) != 1 {
+	if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all.Assets) != 1 {
 		t.Errorf("listed %+v, %v", all, err)
 	}
 }

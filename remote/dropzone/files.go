@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/sirupsen/logrus"
@@ -16,8 +17,8 @@ import (
 )
 
 // Assets implements remote.Service.
-func (c *Client) Assets(ctx context.Context, id remote.DropID) ([]remote.Asset, error) {
-	var out []remote.Asset
+func (c *Client) Assets(ctx context.Context, id remote.DropID) (remote.Listing, error) {
+	var out remote.Listing
 	passed := 0
 	err := c.inDialect(func(g Generation) error {
 		req, err := c.requestIn(g, id, "", OpList)
@@ -26,7 +27,8 @@ func (c *Client) Assets(ctx context.Context, id remote.DropID) ([]remote.Asset, 
 		}
 		req.Op, req.Subject = "list assets", shortID(id)
 		seen := map[remote.AssetID]bool{}
-		_, err = c.http.Do(poll(ctx), req, decodeList(func() { out, passed = []remote.Asset{}, 0; clear(seen) }, func(w wireFile) {
+		req.Header = http.Header{"Cache-Control": {"no-cache"}}
+		h, err := c.http.Do(poll(ctx), req, decodeList(func() { out.Assets, passed = []remote.Asset{}, 0; clear(seen) }, func(w wireFile) {
 			a, ok := w.asset(id)
 			switch {
 			case !ok:
@@ -34,13 +36,16 @@ func (c *Client) Assets(ctx context.Context, id remote.DropID) ([]remote.Asset, 
 			case seen[a.ID], !w.uploaded() && !c.cfg.ListUnconfirmed:
 			default:
 				seen[a.ID] = true
-				out = append(out, a)
+				out.Assets = append(out.Assets, a)
 			}
 		}))
+		if n, nerr := strconv.ParseInt(h.Get(sequenceHeader), 10, 64); nerr == nil {
+			out.Seq = max(n, 0)
+		}
 		return err
 	})
 	if err != nil {
-		return nil, err
+		return remote.Listing{}, err
 	}
 	if passed > 0 {
 		c.log.WithFields(logrus.Fields{"op": "list assets", "len": passed}).Warn("listed files without id or size are not shown")
@@ -98,7 +103,7 @@ func (c *Client) listed(ctx context.Context, drop remote.DropID, id remote.Asset
 	if err != nil {
 		return remote.Asset{}, err
 	}
-	for _, a := range all {
+	for _, a := range all.Assets {
 		if a.ID == id {
 			return a, nil
 		}

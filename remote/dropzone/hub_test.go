@@ -323,7 +323,7 @@ func TestOldGenerationsAndIDsAlone(t *testing.T) {
 				t.Errorf("read %q", got)
 			}
 			all, err := c.Assets(t.Context(), d.ID)
-			if err != nil || len(all) != 1 || all[0].ID != a.ID || all[0].Name != "f \"1\".txt" || all[0].Size != 11 {
+			if err != nil || len(all.Assets) != 1 || all.Assets[0].ID != a.ID || all.Assets[0].Name != "f \"1\".txt" || all.Assets[0].Size != 11 {
 				t.Errorf("listed %+v, %v", all, err)
 			}
 			if got, err := c.Asset(t.Context(), d.ID, a.ID); err != nil || got.ID != a.ID {
@@ -332,7 +332,7 @@ func TestOldGenerationsAndIDsAlone(t *testing.T) {
 			if err := c.Delete(t.Context(), d.ID, a.ID); err != nil {
 				t.Error(err)
 			}
-			if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all) != 0 {
+			if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all.Assets) != 0 {
 				t.Errorf("listed %+v, %v", all, err)
 			}
 			if tt.key == "" {
@@ -372,13 +372,13 @@ func TestD4LostAnswers(t *testing.T) {
 				)
 				a := upload(t, c, d.ID, "a", "abc")
 				all, err := c.Assets(t.Context(), d.ID)
-				if err != nil || len(all) != 1 || all[0].ID != a.ID {
+				if err != nil || len(all.Assets) != 1 || all.Assets[0].ID != a.ID {
 					t.Errorf("listed %+v, %v", all, err)
 				}
 				if err := c.Delete(t.Context(), d.ID, a.ID); err != nil {
 					t.Errorf("delete whose answer is lost: %v", err)
 				}
-				if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all) != 0 {
+				if all, err := c.Assets(t.Context(), d.ID); err != nil || len(all.Assets) != 0 {
 					t.Errorf("listed %+v, %v", all, err)
 				}
 				if hits := faults.Hits(); hits[faultproxy.Lost] < 2 {

@@ -83,6 +83,7 @@ func browsers() *cors.Cors {
 		ExposedHeaders: []string{
 			"ETag", "Content-Range", "Location", "Content-Disposition", "Content-Length", "Accept-Ranges", "Retry-After",
 			"RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", dropzone.AbilitiesHeader,
+			dropzone.SequenceHeader,
 		},
 		MaxAge: 86400,
 	})

@@ -168,7 +168,7 @@ func (s *suite) list(drop remote.DropID) []remote.Asset {
 	s.Helper()
 	all, err := s.Other.Assets(s.ctx, drop)
 	s.must(err)
-	return all
+	return all.Assets
 }
 
 // holds checks that a drop holds exactly these assets, as the service answered them before.

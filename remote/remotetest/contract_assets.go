@@ -235,6 +235,7 @@ func testChanges(s *suite) {
 	}
 	s.same(c.Asset, a)
 	last := c.Seq
+	s.listedUpTo(d.ID, last)
 	if s.caps.Replace {
 		b, err := s.Service.Confirm(s.ctx, s.sent(d.ID, "a", []byte("b")), remote.ConfirmSpec{Replaces: a.ID})
 		s.must(err)
@@ -247,6 +248,7 @@ func testChanges(s *suite) {
 	if c = s.next(ch); c.Kind != remote.ChangeAssetGone || c.Asset.ID != a.ID || c.Drop != d.ID || c.Seq <= last {
 		s.Errorf("delete is told as %+v", c)
 	}
+	s.listedUpTo(d.ID, c.Seq)
 	_, err := s.Service.UpdateDrop(s.ctx, d.ID, remote.DropSpec{GB: s.Spec.GB * 2})
 	s.must(err)
 	if c = s.next(ch); c.Kind != remote.ChangeDrop || c.Drop != d.ID || c.DropInfo.GB != s.Spec.GB*2 {
@@ -260,6 +262,21 @@ func testChanges(s *suite) {
 	}
 	if err := stop(); !errors.Is(err, context.Canceled) {
 		s.Errorf("the feed ends with %v", err)
+	}
+}
+
+// listedUpTo checks that a listing says it knows of a change that the feed told.
+func (s *suite) listedUpTo(drop remote.DropID, seq int64) {
+	s.Helper()
+	l, err := s.Service.Assets(s.ctx, drop)
+	s.must(err)
+	if l.Seq < seq {
+		s.Errorf("a listing knows of changes up to %d, and the feed told of %d", l.Seq, seq)
+	}
+	for _, a := range l.Assets {
+		if a.Seq > l.Seq {
+			s.Errorf("%s of change %d is in a listing that knows of changes up to %d", a.ID, a.Seq, l.Seq)
+		}
 	}
 }
 

@@ -82,8 +82,8 @@ type fakeUpload struct {
 }
 
 type staleListing struct {
-	left   int
-	assets []remote.Asset
+	left int
+	list remote.Listing
 }
 
 // fault is one injected failure: nth counts down to the call that it strikes; 0 strikes every call.

@@ -105,17 +105,26 @@ func (f *Fake) DeleteDrop(ctx context.Context, id remote.DropID) error {
 }
 
 // Assets implements remote.Service.
-func (f *Fake) Assets(ctx context.Context, id remote.DropID) ([]remote.Asset, error) {
-	return call(ctx, f, "Assets", string(id), func() ([]remote.Asset, *remote.Error) {
+func (f *Fake) Assets(ctx context.Context, id remote.DropID) (remote.Listing, error) {
+	return call(ctx, f, "Assets", string(id), func() (remote.Listing, *remote.Error) {
 		if f.dropLocked(id) == nil {
-			return nil, fail(remote.ErrNotFound, "no such drop")
+			return remote.Listing{}, fail(remote.ErrNotFound, "no such drop")
 		}
 		if s := f.stale[id]; s != nil && s.left > 0 {
 			s.left--
-			return slices.Clone(s.assets), nil
+			return remote.Listing{Assets: slices.Clone(s.list.Assets), Seq: s.list.Seq}, nil
 		}
-		return f.listLocked(id), nil
+		return f.listingLocked(id), nil
 	})
+}
+
+// listingLocked is a listing as it is now; only a service with a feed numbers it.
+func (f *Fake) listingLocked(id remote.DropID) remote.Listing {
+	l := remote.Listing{Assets: f.listLocked(id)}
+	if f.caps.Changes {
+		l.Seq = f.seq
+	}
+	return l
 }
 
 // Asset implements remote.Service.

@@ -85,7 +85,7 @@ func (f *Fake) SetQuota(drop remote.DropID, maxSize, maxFileSize int64) {
 func (f *Fake) StaleListings(drop remote.DropID, n int) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.stale[drop] = &staleListing{left: n, assets: f.listLocked(drop)}
+	f.stale[drop] = &staleListing{left: n, list: f.listingLocked(drop)}
 }
 
 // MakeDrop makes a drop as another client of the account would. It is no call; the spec is taken as it is.

@@ -19,6 +19,9 @@ const Abilities = "list-drops, delete-drop, rename-drop, multipart, copy, rename
 // AbilitiesHeader names it.
 const AbilitiesHeader = "Dropfs-Abilities"
 
+// SequenceHeader tells with a listing up to which change of the feed it knows the dropzone.
+const SequenceHeader = "Dropfs-Sequence"
+
 // Config is what an API works with. Every field but the marked ones is needed.
 type Config struct {
 	Store       *store.Store

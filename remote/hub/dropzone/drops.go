@@ -206,7 +206,8 @@ func (a *API) deleteDrop(w http.ResponseWriter, r *http.Request) error {
 	return done(w, "Dropzone deleted successfully.")
 }
 
-// listFiles answers all confirmed files. Its ETag is the dropzone's sequence number, so that asking again costs nothing.
+// listFiles answers all confirmed files. Its ETag is the dropzone's sequence number, so that asking again costs nothing; the
+// number is told in the open as well, so that an answer which somebody kept on the way is known for what it is.
 func (a *API) listFiles(w http.ResponseWriter, r *http.Request) error {
 	c, err := a.caller(r)
 	if err != nil {
@@ -218,11 +219,12 @@ func (a *API) listFiles(w http.ResponseWriter, r *http.Request) error {
 	}
 	etag := `W/"` + d.ID[:4] + "-" + itoa(d.Seq) + `"`
 	w.Header().Set("ETag", etag)
+	w.Header().Set(SequenceHeader, itoa(d.Seq))
+	w.Header().Set("Cache-Control", "private, no-cache")
 	if r.Header.Get("If-None-Match") == etag {
 		w.WriteHeader(http.StatusNotModified)
 		return nil
 	}
-	w.Header().Set("Cache-Control", "no-cache")
 	return a.writeFiles(w, r, d)
 }
 
