@@ -179,7 +179,7 @@ func TestFaultsAtRandom(t *testing.T) {
 	}
 	f.faults.Add(faultproxy.Rule{Fault: faultproxy.BlackHole, Chance: 0.005})
 	f.faults.Add(faultproxy.Rule{Fault: faultproxy.Replay, Method: http.MethodGet, Path: listings, Chance: 0.4}) // there are few
-	steps := f.write(seed, 20*time.Second)
+	steps := f.write(seed, 15*time.Second)
 	t.Logf("%d lines; struck: %v", len(steps), f.faults.Hits())
 	f.faults.Clear()
 	want := checkCrash(t, f.machine, f.mp, newModel(), steps)
