@@ -17,6 +17,7 @@
 //	C5: where two changes cannot both have a name, both are kept, one under a conflict name.
 //	C6: nothing is created on the service twice: an upload's identity is recorded before its bytes are sent, and asked
 //	    for again after a lost answer.
+//	C7: a listing that is older than what is known here is never taken for the present one (listing.go).
 //
 // Locks, in the order in which they are taken: inode.mu (of one inode at a time), then the index (a transaction), then
 // Replica.mu. No lock is held over a request to the service, but that of a drop's merge (merges).
