@@ -2,8 +2,6 @@ package convert
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -155,95 +153,6 @@ func (b *Broker) Close() error {
 
 // Registry is the one whose plans the broker runs.
 func (b *Broker) Registry() *Registry { return b.cfg.Registry }
-
-// stage is one step of a request with its plan and the key of what it makes.
-type stage struct {
-	step magic.Step
-	plan Plan
-	key  Key
-	ext  string // of its source
-}
-
-func (b *Broker) registry(r Request) *Registry {
-	if r.Registry != nil {
-		return r.Registry
-	}
-	return b.cfg.Registry
-}
-
-// stages plans the steps of a request. A dirop is the last, and its stage lists.
-func (b *Broker) stages(r Request) ([]stage, error) {
-	ext := magic.Ext(r.Ext)
-	var out []stage
-	said := ""
-	for i, step := range r.Steps {
-		plan, err := b.registry(r).Plan(step, ext, r.Many && i == 0)
-		if err != nil {
-			return nil, err
-		}
-		said += step.Key() + " " + plan.Key() + "\n"
-		part := ""
-		if i == len(r.Steps)-1 {
-			part = r.Part
-		}
-		h := sha256.Sum256([]byte(r.Version + "\x00" + said + "\x00" + part))
-		out = append(out, stage{step, plan, Key(hex.EncodeToString(h[:])), ext})
-		ext = plan[len(plan)-1].To
-	}
-	return out, nil
-}
-
-// Plan answers the key of what a request makes, and the extension of it; ErrUnsupported where it cannot be made.
-func (b *Broker) Plan(r Request) (Key, string, error) {
-	stages, err := b.stages(r)
-	if err != nil {
-		return "", "", err
-	}
-	last := stages[len(stages)-1]
-	return last.key, last.plan[len(last.plan)-1].To, nil
-}
-
-// settleLimit bounds what a plan waits for engines.
-const settleLimit = 6 * time.Second
-
-// PlanSettled is Plan that waits for engines which do not know yet what they can do (Settler), so that a name stands for the
-// same a moment later. A service that is not asked first is waited for only where no other engine can.
-func (b *Broker) PlanSettled(ctx context.Context, r Request) (Key, string, error) {
-	ctx, cancel := context.WithTimeout(ctx, settleLimit)
-	defer cancel()
-	registry := b.registry(r)
-	settle(ctx, registry.local)
-	if registry.remoteFirst {
-		settle(ctx, registry.remote)
-	}
-	key, ext, err := b.Plan(r)
-	if err != nil && settle(ctx, registry.remote) {
-		key, ext, err = b.Plan(r)
-	}
-	return key, ext, err
-}
-
-// settle waits for engines, and tells whether there was anything to wait for.
-func settle(ctx context.Context, engines []Engine) (waited bool) {
-	for _, e := range engines {
-		s, ok := e.(Settler)
-		if !ok {
-			continue
-		}
-		select {
-		case <-s.Settled():
-			continue
-		default:
-		}
-		waited = true
-		select {
-		case <-s.Settled():
-		case <-ctx.Done():
-			return true
-		}
-	}
-	return waited
-}
 
 // Do returns when the result of a request is in its store. ctx bounds the waiting alone: the work goes on while anybody
 // waits, and a little longer.
@@ -478,50 +387,4 @@ func (b *Broker) Member(r Request, m Member) (Request, error) {
 	}
 	r.Steps, r.Part = append(steps, m.Step), m.Part
 	return r, nil
-}
-
-// Counts tells what a broker did since it was made.
-type Counts struct{ Runs, Lists, Failed int64 }
-
-// Counts answers how often something was converted, listed, and could not be converted.
-func (b *Broker) Counts() Counts {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.counts
-}
-
-// Refusal is a conversion that could not be done, and why.
-type Refusal struct {
-	Name string    `json:"name"` // SOURCE@STEP
-	Why  string    `json:"why"`
-	At   time.Time `json:"at"`
-}
-
-const refusalsKept = 8
-
-// Refusals lists the last conversions that could not be done, the oldest first.
-func (b *Broker) Refusals() []Refusal {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return slices.Clone(b.refused)
-}
-
-// Running is a conversion under way.
-type Running struct {
-	Name    string    `json:"name"` // SOURCE@STEP
-	Since   time.Time `json:"since"`
-	Part    float64   `json:"part"` // 0 to 1
-	Waiting int       `json:"waiting"`
-}
-
-// Status lists what is under way, the oldest first.
-func (b *Broker) Status() []Running {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	var out []Running
-	for _, x := range b.runs {
-		out = append(out, Running{Name: x.name, Since: x.since, Part: x.part, Waiting: x.waiters})
-	}
-	slices.SortFunc(out, func(a, b Running) int { return a.Since.Compare(b.Since) })
-	return out
 }
