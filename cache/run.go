@@ -3,6 +3,7 @@ package cache
 import (
 	"context"
 	"errors"
+	"maps"
 	"time"
 
 	"dropfs/cache/content"
@@ -52,24 +53,21 @@ func (r *Replica) syncEverySecond(ctx context.Context) {
 func (r *Replica) syncLocal() error {
 	r.mu.Lock()
 	written := r.unsynced
+	r.unsynced = map[content.ID]bool{} // written is ours alone from here
 	changed := r.commits.Swap(0) > 0
-	if len(written) > 0 {
-		r.unsynced = map[content.ID]bool{}
-	}
 	r.mu.Unlock()
 	if len(written) == 0 && !changed {
 		return nil
 	}
 	if len(written) > 0 {
-		if err := r.store.SyncFS(); err != nil {
-			r.mu.Lock()
-			for id := range written {
-				r.unsynced[id] = true
-			}
-			r.mu.Unlock()
-			return asSpace(err)
+		err := asSpace(r.store.SyncFS())
+		if err == nil {
+			err = r.noteSynced(maps.Clone(written))
 		}
-		if err := r.noteSynced(written); err != nil {
+		if err != nil {
+			r.mu.Lock()
+			maps.Copy(r.unsynced, written)
+			r.mu.Unlock()
 			return err
 		}
 	}
