@@ -83,8 +83,10 @@ func (r *Replica) doMkdrop(ctx context.Context, op index.Op) error {
 
 // makeDrop has the service make a drop, unless it has been met meanwhile.
 func (r *Replica) makeDrop(ctx context.Context, op index.Op, d index.Drop, name string) error {
-	r.dropsMu.Lock()
-	defer r.dropsMu.Unlock()
+	if err := r.dropsTurn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer r.dropsTurn.Release(1)
 	queued := false
 	err := r.read(func(t *txn) (err error) {
 		_, queued, err = t.Op(op.Seq)
@@ -163,8 +165,10 @@ func (r *Replica) refreshDrops(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	r.dropsMu.Lock()
-	defer r.dropsMu.Unlock()
+	if err := r.dropsTurn.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer r.dropsTurn.Release(1)
 	var list []remote.Drop
 	since := r.traffic.now()
 	if caps.ListDrops {

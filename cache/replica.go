@@ -14,6 +14,7 @@ import (
 
 	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/sirupsen/logrus"
+	"golang.org/x/sync/semaphore"
 	"golang.org/x/sync/singleflight"
 
 	"dropfs/cache/content"
@@ -52,16 +53,16 @@ type Replica struct {
 	origins  map[Ino]origin        // guarded by mu: files made by copying
 	settled  [stripes]atomic.Int64 // how often the index caught up with an open file of the stripe (attrAt)
 
-	recovered  []index.Op         // ops that Open found, for the queue
-	endFeed    context.CancelFunc // guarded by mu: breaks the connection of the feed
-	back       chan struct{}      // of one element: the service is reachable again
-	offlineWhy string             // guarded by mu
-	trouble    map[int64]string   // guarded by mu: of noteTrouble
-	merges     sync.Map           // of drop inode: *sync.RWMutex; a merge holds it alone
-	recents    sync.Map           // of drop inode: *recent
-	turns      atomic.Int64       // of nextTurn
-	quotas     sync.Map           // of drop inode: *quota
-	dropsMu    sync.Mutex         // held while the list of drops is asked for or added to
+	recovered  []index.Op          // ops that Open found, for the queue
+	endFeed    context.CancelFunc  // guarded by mu: breaks the connection of the feed
+	back       chan struct{}       // of one element: the service is reachable again
+	offlineWhy string              // guarded by mu
+	trouble    map[int64]string    // guarded by mu: of noteTrouble
+	merges     sync.Map            // of drop inode: *sync.RWMutex; a merge holds it alone
+	recents    sync.Map            // of drop inode: *recent
+	turns      atomic.Int64        // of nextTurn
+	quotas     sync.Map            // of drop inode: *quota
+	dropsTurn  *semaphore.Weighted // of one: held while the list of drops is asked for or added to
 	lists      singleflight.Group
 	traffic    traffic
 	caps       atomic.Pointer[remote.Caps]
@@ -104,6 +105,7 @@ func Open(ctx context.Context, c Config) (*Replica, error) {
 	r := &Replica{
 		cfg: c, log: c.Log, boot: bootID(), lock: lock,
 		open: map[Ino]*inode{}, unsynced: map[content.ID]bool{}, transfers: map[*transfer]bool{}, holds: map[int64]time.Time{}, origins: map[Ino]origin{}, trouble: map[int64]string{}, back: make(chan struct{}, 1),
+		dropsTurn: semaphore.NewWeighted(1),
 	}
 	r.workCtx, r.cancelWork = context.WithCancel(context.WithoutCancel(ctx))
 	if err := r.openParts(ctx); err != nil {
