@@ -12,7 +12,8 @@ import (
 	"dropfs/remote/transfer"
 )
 
-// confirmTimeout is how long a confirm may take: a hub puts the parts together before it answers.
+// confirmTimeout is how long a confirm may take for which the hub puts parts together, or copies, before it answers. Others
+// have the time of any request: changes of the drop wait for it.
 const confirmTimeout = 3 * time.Minute
 
 type wirePart struct {
@@ -203,7 +204,10 @@ func (c *Client) Confirm(ctx context.Context, up remote.Upload, spec remote.Conf
 	if err != nil {
 		return remote.Asset{}, err
 	}
-	req.Op, req.Subject, req.Repeat, req.HeaderTimeout = op, up.Spec.Name, true, confirmTimeout
+	req.Op, req.Subject, req.Repeat = op, up.Spec.Name, true
+	if up.UploadID != "" || spec.CopyOf != "" {
+		req.HeaderTimeout = confirmTimeout
+	}
 	req.Hide = append(req.Hide, remote.Secret(spec.CopyFrom))
 	if body := c.confirmBody(up, spec); body != nil {
 		req.JSON = body
