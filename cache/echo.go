@@ -1,7 +1,7 @@
 package cache
 
 // isEcho tells whether a change of the feed says only what is known already: mostly it is our own doing, and needs no look
-// at the whole drop.
+// at the whole drop. Its number is remembered then.
 func (r *Replica) isEcho(drop int64, h heard) (echo bool, err error) {
 	if h.complete {
 		return false, nil
@@ -24,5 +24,9 @@ func (r *Replica) isEcho(drop int64, h heard) (echo bool, err error) {
 		}
 		return nil
 	})
-	return echo && err == nil, err
+	echo = echo && err == nil
+	if echo {
+		r.recentOf(drop).heardOf(h)
+	}
+	return echo, err
 }

@@ -96,10 +96,7 @@ func (r *Replica) noteDeleted(drop int64, id remote.AssetID) {
 }
 
 // heardOf remembers the number of what was merged, and of an event that said nothing new.
-func (rc *recent) heardOf(h heard, err error) {
-	if err != nil {
-		return
-	}
+func (rc *recent) heardOf(h heard) {
 	rc.mu.Lock()
 	defer rc.mu.Unlock()
 	rc.seq = max(rc.seq, h.seq)

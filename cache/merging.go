@@ -33,7 +33,6 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	rc := r.recentOf(ino)
 	// Before the lock too, for asking for it holds up what changes the service.
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
-		rc.heardOf(h, err)
 		return err
 	}
 	var err error
@@ -44,7 +43,6 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	mu.Lock()
 	defer mu.Unlock()
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
-		rc.heardOf(h, err)
 		return err
 	}
 	if rc.outdated(h) {
@@ -99,7 +97,7 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	for _, tell := range told {
 		tell()
 	}
-	rc.heardOf(h, nil)
+	rc.heardOf(h)
 	if h.complete {
 		return r.countUnlisted()
 	}
