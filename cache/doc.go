@@ -20,5 +20,6 @@
 //	C7: a listing that is older than what is known here is never taken for the present one (listing.go).
 //
 // Locks, in the order in which they are taken: inode.mu (of one inode at a time), then the index (a transaction), then
-// Replica.mu. No lock is held over a request to the service, but that of a drop's merge (merges).
+// Replica.mu. No lock is held over a request to the service, but that of a drop's merge (recent.merging), which nothing but
+// the next merge waits for.
 package cache

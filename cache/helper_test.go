@@ -254,6 +254,15 @@ func (b *bench) assets(drop remote.DropID) []string {
 	return out
 }
 
+// namesAndBytes makes what tree lists of ordinary files what assets does.
+func namesAndBytes(tree []string) []string {
+	var out []string
+	for _, line := range tree {
+		out = append(out, strings.Replace(line, " 644", "", 1))
+	}
+	return out
+}
+
 func (b *bench) dropID(name string) remote.DropID {
 	b.t.Helper()
 	for _, d := range b.r.Drops(b.t.Context()) {

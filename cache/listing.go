@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/semaphore"
+
 	"dropfs/cache/index"
 	"dropfs/remote"
 )
@@ -36,7 +38,9 @@ type heard struct {
 // recent remembers what became of a drop's assets on the service, by our own hand or by the word of the feed, until every
 // listing that is still to come knows of it.
 type recent struct {
+	merging *semaphore.Weighted // of one: held by the merge of the drop
 	mu      sync.Mutex
+	flights map[*flight]bool // guarded by mu, like what follows
 	fresh   map[remote.AssetID]note
 	deleted map[remote.AssetID]note
 	seq     int64     // the highest number that was heard: a listing asked for from now on has no lower one
@@ -64,7 +68,10 @@ func (r *Replica) recentOf(drop int64) *recent {
 }
 
 func newRecent(seq int64) *recent {
-	return &recent{fresh: map[remote.AssetID]note{}, deleted: map[remote.AssetID]note{}, seq: seq}
+	return &recent{
+		merging: semaphore.NewWeighted(1), flights: map[*flight]bool{},
+		fresh: map[remote.AssetID]note{}, deleted: map[remote.AssetID]note{}, seq: seq,
+	}
 }
 
 // loadRecents begins with the highest numbers of the assets that were known when dropfs ended. A hub that was put back to
@@ -125,7 +132,7 @@ func (rc *recent) wentBack(seq int64) {
 	}
 }
 
-// outdated tells whether a later listing than h was merged already; else it notes h. The drop's merge lock is held.
+// outdated tells whether a later listing than h was merged already; else it notes h. rc.merging is held.
 func (rc *recent) outdated(h heard) bool {
 	if !h.complete {
 		return false

@@ -4,26 +4,11 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"sync"
 
 	"dropfs/cache/index"
 	"dropfs/cache/refresh"
 	"dropfs/remote"
 )
-
-// steady keeps merges of a drop away while fn changes the service and records it, so that the change is never met as
-// somebody else's.
-func (r *Replica) steady(drop int64, fn func() error) error {
-	mu := r.mergeLock(drop)
-	mu.RLock()
-	defer mu.RUnlock()
-	return fn()
-}
-
-func (r *Replica) mergeLock(drop int64) *sync.RWMutex {
-	v, _ := r.merges.LoadOrStore(drop, &sync.RWMutex{})
-	return v.(*sync.RWMutex)
-}
 
 // merge brings what was heard of a drop into the tree.
 func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
@@ -31,7 +16,7 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 		r.noteDeleted(ino, id)
 	}
 	rc := r.recentOf(ino)
-	// Before the lock too, for asking for it holds up what changes the service.
+	// Here too, for the rest costs a look at the whole drop.
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
 		return err
 	}
@@ -39,9 +24,13 @@ func (r *Replica) merge(ctx context.Context, ino int64, h heard) error {
 	if h.sums, err = r.sumRivals(ctx, ino, h); err != nil {
 		return err
 	}
-	mu := r.mergeLock(ino)
-	mu.Lock()
-	defer mu.Unlock()
+	if err := rc.land(ctx, h); err != nil {
+		return err
+	}
+	if err := rc.merging.Acquire(ctx, 1); err != nil {
+		return err
+	}
+	defer rc.merging.Release(1)
 	if echo, err := r.isEcho(ino, h); err != nil || echo {
 		return err
 	}
@@ -130,6 +119,16 @@ func (t *txn) mergeInput(drop int64, h heard) (in refresh.Input, quiet bool, err
 	known := make(map[remote.AssetID]index.Asset, len(assets))
 	for _, a := range assets {
 		known[a.Remote.ID] = a
+	}
+	for _, a := range h.assets {
+		if k, ok := known[a.ID]; ok && k.Remote.Name != a.Name && !fresh[a.ID] {
+			if known[a.ID], err = t.ownRename(k, a.Name); err != nil {
+				return in, false, err
+			}
+		}
+	}
+	for _, a := range assets {
+		a = known[a.Remote.ID]
 		in.Bases = append(in.Bases, refresh.Base{
 			Asset: a.Remote, Bound: a.Entry, Chg: a.Chg, Old: a.Old, Mine: a.Mine, Shown: a.Shadow, Fresh: fresh[a.Remote.ID],
 		})

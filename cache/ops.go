@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"dropfs/cache/content"
@@ -147,8 +148,11 @@ type entryState struct {
 }
 
 // inStep tells whether the service has the entry as it is.
-func (s *entryState) inStep() bool {
-	return s.base != nil && s.base.Chg == s.node.Chg && s.base.Drop == s.place.drop && s.base.Remote.Name == s.want
+func (s *entryState) inStep() bool { return s.base != nil && s.shownBy(*s.base) }
+
+// shownBy tells whether an asset has the content and the name that s has, in its drop.
+func (s *entryState) shownBy(a index.Asset) bool {
+	return !a.Old && a.Chg == s.node.Chg && a.Drop == s.place.drop && a.Remote.Name == s.want
 }
 
 // state reads an entry; found is false where there is nothing to send any more.
@@ -206,7 +210,7 @@ func (r *Replica) doEntry(ctx context.Context, op index.Op) error {
 		if !found {
 			return r.writeAlways(func(t *txn) error { return t.DeleteOp(op.Seq) })
 		}
-		if s.inStep() {
+		if s.inStep() && !sagaOf(op).mayHaveRenamed(*s.base) {
 			return r.finishEntry(op, &s)
 		}
 		caps, err := r.abilities(ctx)
@@ -236,13 +240,70 @@ func (r *Replica) renameThere(ctx context.Context, op index.Op, s *entryState, c
 	if old, ok := uploadOf(op); ok {
 		return true, r.giveUp(op, old)
 	}
-	return true, r.steady(s.place.drop, func() error {
+	sg := saga{Renames: s.base.Remote.ID, RenameTo: []string{s.want}}
+	if former := sagaOf(op); former.mayHaveRenamed(*s.base) {
+		sg.RenameTo = append(sg.RenameTo, slices.DeleteFunc(former.RenameTo, func(name string) bool { return name == s.want })...)
+	}
+	if err := r.saveSaga(op, sg); err != nil {
+		return true, err
+	}
+	r.at("rename recorded")
+	return true, r.fly(s.place.drop, s.base.Remote.ID, func() error {
 		a, err := r.cfg.Service.Rename(ctx, s.drop.Remote.ID, s.base.Remote.ID, s.want)
 		if err != nil {
 			return r.lostBase(err, s)
 		}
-		return r.recordAsset(op, s, a)
+		r.at("renamed there")
+		return r.recordRename(op, s, a)
 	})
+}
+
+// recordRename records a renamed asset, unless a merge met it first. One that went meanwhile does not come back.
+func (r *Replica) recordRename(op index.Op, s *entryState, a remote.Asset) error {
+	return r.writeAlways(func(t *txn) error {
+		now, queued, err := t.Op(op.Seq)
+		if err != nil {
+			return err
+		}
+		row, known, err := t.Asset(s.place.drop, a.ID)
+		switch {
+		case err != nil:
+			return err
+		case !known:
+			return t.SetSaga(op.Seq, nil)
+		case !queued: // the entry went meanwhile
+			row.Remote.Name = a.Name
+			return t.PutAsset(row)
+		case sagaOf(now).Renames != a.ID:
+			return nil
+		}
+		return t.recordAsset(op.Seq, s, a, nil)
+	})
+}
+
+// ownRename takes over the name that the service has for an asset, where it is one that was asked for from here.
+func (t *txn) ownRename(a index.Asset, name string) (index.Asset, error) {
+	e, found, err := t.EntryByID(a.Entry)
+	if err != nil || !found {
+		return a, err
+	}
+	op, queued, err := t.OpFor(index.OpEntry, a.Entry, "")
+	sg := sagaOf(op)
+	if err != nil || !queued || sg.Renames != a.Remote.ID || !slices.Contains(sg.RenameTo, name) {
+		return a, err
+	}
+	sg.RenameTo = slices.DeleteFunc(sg.RenameTo, func(n string) bool { return n == name })
+	if len(sg.RenameTo) == 0 {
+		sg.Renames = ""
+	}
+	if err := t.setSaga(op.Seq, sg); err != nil {
+		return a, err
+	}
+	if err := t.touch(e.Ino); err != nil {
+		return a, err
+	}
+	a.Remote.Name, a.Shadow = name, ""
+	return a, t.PutAsset(a)
 }
 
 // lostBase forgets an asset that the service has no longer, so that the content is sent anew: an edit beats a delete.
@@ -256,51 +317,62 @@ func (r *Replica) lostBase(err error, s *entryState) error {
 }
 
 // recordAsset notes that the service now has s as a, with the bytes of s.node.Chg. What it replaces goes at once (C4).
-func (r *Replica) recordAsset(op index.Op, s *entryState, a remote.Asset, replaced ...remote.AssetID) error {
-	return r.writeAlways(func(t *txn) error {
-		if s.base == nil || s.base.Remote.ID != a.ID {
-			if err := t.used(s.place.drop, a.Size); err != nil {
-				return err
-			}
-		}
-		for _, id := range replaced {
-			r.noteDeleted(s.place.drop, id)
-			if err := t.removed(s.place.drop, id); err != nil {
-				return err
-			}
-			if err := t.unqueue(index.OpDelete, s.place.drop, string(id)); err != nil {
-				return err
-			}
-		}
-		if a.Created.IsZero() { // the service does not tell; it tells a confirmed asset from one that was given up
-			a.Created = t.now
-		}
-		fresh := index.Asset{Drop: s.place.drop, Remote: a, Entry: s.entry.ID, Chg: s.node.Chg, Mine: true}
-		if s.base != nil && (s.base.Remote.ID != a.ID || s.base.Drop != s.place.drop) {
-			if err := t.retire(*s.base); err != nil {
-				return err
-			}
-		}
-		if err := t.SetSaga(op.Seq, nil); err != nil {
+func (t *txn) recordAsset(op int64, s *entryState, a remote.Asset, replaced []remote.AssetID) error {
+	fresh, err := t.recordMade(op, s, a, replaced)
+	if err != nil {
+		return err
+	}
+	if s.base != nil && (s.base.Remote.ID != a.ID || s.base.Drop != s.place.drop) {
+		if err := t.retire(*s.base); err != nil {
 			return err
 		}
-		confirmed := a.Seq
-		if s.base != nil && s.base.Remote.ID == a.ID {
-			confirmed = 0 // it was renamed, and the number of that is not told
+	}
+	_, found, err := t.EntryByID(s.entry.ID)
+	if err != nil {
+		return err
+	}
+	if !found {
+		return t.doomAsset(fresh, false)
+	}
+	if err := t.touch(s.node.Ino); err != nil {
+		return err
+	}
+	return t.PutAsset(fresh)
+}
+
+// recordUnwanted notes that the service has a, which is to go again.
+func (t *txn) recordUnwanted(op int64, s *entryState, a remote.Asset, replaced []remote.AssetID) error {
+	fresh, err := t.recordMade(op, s, a, replaced)
+	if err != nil {
+		return err
+	}
+	return t.doomAsset(fresh, false)
+}
+
+// recordMade ends the upload of an op and counts what came and went on the service. It answers the asset's row, which is
+// not stored yet.
+func (t *txn) recordMade(op int64, s *entryState, a remote.Asset, replaced []remote.AssetID) (fresh index.Asset, err error) {
+	confirmed := a.Seq
+	if s.base != nil && s.base.Remote.ID == a.ID {
+		confirmed = 0 // it was renamed, and the number of that is not told
+	} else if err := t.used(s.place.drop, a.Size); err != nil {
+		return fresh, err
+	}
+	for _, id := range replaced {
+		t.r.noteDeleted(s.place.drop, id)
+		if err := t.removed(s.place.drop, id); err != nil {
+			return fresh, err
 		}
-		r.noteFresh(fresh.Drop, a.ID, confirmed)
-		_, found, err := t.EntryByID(s.entry.ID)
-		if err != nil {
-			return err
+		if err := t.unqueue(index.OpDelete, s.place.drop, string(id)); err != nil {
+			return fresh, err
 		}
-		if !found {
-			return t.doomAsset(fresh, false)
-		}
-		if err := t.touch(s.node.Ino); err != nil {
-			return err
-		}
-		return t.PutAsset(fresh)
-	})
+	}
+	if a.Created.IsZero() { // the service does not tell; it tells a confirmed asset from one that was given up
+		a.Created = t.now
+	}
+	t.r.noteFresh(s.place.drop, a.ID, confirmed)
+	fresh = index.Asset{Drop: s.place.drop, Remote: a, Entry: s.entry.ID, Chg: s.node.Chg, Mine: true}
+	return fresh, t.SetSaga(op, nil)
 }
 
 // retire makes an asset one that goes when its entry is in step; one that is known no longer stays so.

@@ -58,7 +58,6 @@ type Replica struct {
 	back       chan struct{}       // of one element: the service is reachable again
 	offlineWhy string              // guarded by mu
 	trouble    map[int64]string    // guarded by mu: of noteTrouble
-	merges     sync.Map            // of drop inode: *sync.RWMutex; a merge holds it alone
 	recents    sync.Map            // of drop inode: *recent
 	turns      atomic.Int64        // of nextTurn
 	quotas     sync.Map            // of drop inode: *quota

@@ -236,6 +236,9 @@ func (r *Replica) heardChange(ctx context.Context, c remote.Change) error {
 		r.poller.PollAll()
 	}
 	if err == nil && ino != 0 && (len(h.assets) > 0 || len(h.gone) > 0) {
+		if err = r.recentOf(ino).land(ctx, h); err != nil {
+			return err
+		}
 		var late bool
 		if late, err = r.maybeLate(ino, c); err != nil {
 			return err

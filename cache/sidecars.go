@@ -381,15 +381,15 @@ func (r *Replica) writeSegments(ctx context.Context, d index.Drop, records []sid
 func (r *Replica) sendSegment(ctx context.Context, d index.Drop, name string, b []byte) (seg index.Segment, err error) {
 	defer r.traffic.begin()()
 	s := r.cfg.Service
-	err = r.steady(d.Ino, func() error {
-		up, err := s.StartUpload(ctx, d.Remote.ID, remote.UploadSpec{Name: name, Type: "application/octet-stream", Size: int64(len(b))})
-		if err != nil {
-			return err
-		}
-		up, err = s.Send(ctx, up, strings.NewReader(string(b)), func(remote.Upload) error { return nil }, nil)
-		if err != nil {
-			return errors.Join(err, s.Abort(ctx, up))
-		}
+	up, err := s.StartUpload(ctx, d.Remote.ID, remote.UploadSpec{Name: name, Type: "application/octet-stream", Size: int64(len(b))})
+	if err != nil {
+		return seg, err
+	}
+	up, err = s.Send(ctx, up, strings.NewReader(string(b)), func(remote.Upload) error { return nil }, nil)
+	if err != nil {
+		return seg, errors.Join(err, s.Abort(ctx, up))
+	}
+	err = r.fly(d.Ino, up.ID, func() error {
 		a, err := s.Confirm(ctx, up, remote.ConfirmSpec{})
 		if err != nil {
 			return err

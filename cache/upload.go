@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime"
 	"path"
+	"slices"
 	"time"
 
 	"dropfs/cache/content"
@@ -21,9 +22,11 @@ import (
 //	Upload            the service has made the asset's id; its parts arrive one by one, each recorded
 //	Sent or CopyOf    all bytes are there, or in another asset; confirm may have been asked for, and its answer lost
 //	(asset recorded)  recordAsset: confirmed, and the saga's end
+//	Renames           renames of the asset may have been done, and their answers lost; (asset recorded) ends it too
 //
 // A restart goes on where the record is: parts that arrived are not sent again, and a confirm is repeated, which answers
-// the same asset (remote.Service.Confirm). A saga whose content or name is no longer wanted is given up by dooming its
+// the same asset (remote.Service.Confirm), as is a rename. A merge that meets what was confirmed or renamed records it
+// itself (applier.own, ownRename). A saga whose content or name is no longer wanted is given up by dooming its
 // asset, whether it was confirmed or not (giveUp).
 type saga struct {
 	Upload   remote.Upload  `json:"upload"`
@@ -33,14 +36,27 @@ type saga struct {
 	Replaces remote.AssetID `json:"replaces,omitempty"`
 	CopyOf   remote.AssetID `json:"copy_of,omitempty"` // whose bytes it is to have (copyThere)
 	CopyFrom remote.DropID  `json:"copy_from,omitempty"`
+	Renames  remote.AssetID `json:"renames,omitempty"`
+	RenameTo []string       `json:"rename_to,omitempty"` // all names that were asked for
 }
 
-// uploadOf answers the saga of an op; ok is false where it has none.
-func uploadOf(op index.Op) (s saga, ok bool) {
+// sagaOf answers the saga of an op, the zero one where it has none.
+func sagaOf(op index.Op) (s saga) {
 	if op.Saga == nil || json.Unmarshal(op.Saga, &s) != nil {
-		return saga{}, false
+		return saga{}
 	}
+	return s
+}
+
+// uploadOf answers the saga of an op; ok is false where no upload is under way.
+func uploadOf(op index.Op) (s saga, ok bool) {
+	s = sagaOf(op)
 	return s, s.Upload.ID != ""
+}
+
+// mayHaveRenamed tells whether the service may know an asset by another name than is recorded here.
+func (sg saga) mayHaveRenamed(a index.Asset) bool {
+	return sg.Renames == a.Remote.ID && slices.ContainsFunc(sg.RenameTo, func(name string) bool { return name != a.Remote.Name })
 }
 
 // errRewritten ends an upload whose content changed under it.
@@ -80,7 +96,7 @@ func (r *Replica) uploadInode(ctx context.Context, op index.Op, s *entryState, c
 			return err
 		}
 	}
-	err = r.steady(s.place.drop, func() error { return r.confirm(ctx, op, s, caps, sg) })
+	err = r.confirm(ctx, op, s, caps, sg)
 	if k := remote.KindOf(err); k == remote.ErrNotFound || k == remote.ErrConflict || k == remote.ErrExpiredURL || k == remote.ErrCorrupt {
 		return errors.Join(r.giveUp(op, sg), fmt.Errorf("%w: %w", remote.ErrExpiredURL, err))
 	}
@@ -114,7 +130,7 @@ func (r *Replica) copyThere(ctx context.Context, op index.Op, s *entryState, cap
 		return false, err
 	}
 	r.at("copy recorded")
-	err = r.steady(s.place.drop, func() error { return r.confirm(ctx, op, s, caps, sg) })
+	err = r.confirm(ctx, op, s, caps, sg)
 	if err == nil || ctx.Err() != nil || remote.KindOf(err).Transient() {
 		return err == nil, err
 	}
@@ -149,18 +165,43 @@ func (sg saga) fits(s *entryState) bool {
 
 // confirm makes the sent bytes an asset and records it.
 func (r *Replica) confirm(ctx context.Context, op index.Op, s *entryState, caps remote.Caps, sg saga) error {
-	a, err := r.cfg.Service.Confirm(ctx, sg.Upload, remote.ConfirmSpec{Replaces: sg.Replaces, CopyOf: sg.CopyOf, CopyFrom: sg.CopyFrom})
-	if err != nil {
-		return err
-	}
-	var replaced []remote.AssetID
-	if caps.Replace && sg.Replaces != "" {
-		replaced = []remote.AssetID{sg.Replaces}
-	}
-	if a.MD5 == "" && sg.Upload.PartSize == 0 {
-		a.MD5 = md5Of(a)
-	}
-	return r.recordAsset(op, s, a, replaced...)
+	return r.fly(s.place.drop, sg.Upload.ID, func() error {
+		a, err := r.cfg.Service.Confirm(ctx, sg.Upload, remote.ConfirmSpec{Replaces: sg.Replaces, CopyOf: sg.CopyOf, CopyFrom: sg.CopyFrom})
+		if err != nil {
+			return err
+		}
+		r.at("confirmed")
+		var replaced []remote.AssetID
+		if caps.Replace && sg.Replaces != "" {
+			replaced = []remote.AssetID{sg.Replaces}
+		}
+		if a.MD5 == "" && sg.Upload.PartSize == 0 {
+			a.MD5 = md5Of(a)
+		}
+		return r.recordUpload(op, s, a, replaced)
+	})
+}
+
+// recordUpload records a confirmed asset, unless a merge met it first: then it is recorded already, and may have been
+// replaced since. It is not wanted where its op is no more, or the entry took another's asset of the same bytes meanwhile.
+func (r *Replica) recordUpload(op index.Op, s *entryState, a remote.Asset, replaced []remote.AssetID) error {
+	return r.writeAlways(func(t *txn) error {
+		now, queued, err := t.Op(op.Seq)
+		if err != nil {
+			return err
+		}
+		if sg, _ := uploadOf(now); queued && sg.Upload.ID != a.ID {
+			return nil
+		}
+		present, err := t.AssetsOf(s.entry.ID)
+		if err != nil {
+			return err
+		}
+		if !queued || slices.ContainsFunc(present, func(p index.Asset) bool { return p.Remote.ID != a.ID && s.shownBy(p) }) {
+			return t.recordUnwanted(op.Seq, s, a, replaced)
+		}
+		return t.recordAsset(op.Seq, s, a, replaced)
+	})
 }
 
 // md5Of is the checksum that a service tells in the ETag of a single PUT; "" where it is none.
@@ -265,7 +306,8 @@ func (r *Replica) begin(ctx context.Context, op index.Op, s *entryState, caps re
 	if err != nil {
 		return saga{}, err
 	}
-	sg := saga{Upload: up, Drop: s.place.drop, Chg: s.node.Chg}
+	former := sagaOf(op)
+	sg := saga{Upload: up, Drop: s.place.drop, Chg: s.node.Chg, Renames: former.Renames, RenameTo: former.RenameTo}
 	if caps.Replace {
 		sg.Replaces, err = r.replacedBy(s)
 	}
@@ -289,14 +331,10 @@ func (r *Replica) replacedBy(s *entryState) (id remote.AssetID, err error) {
 	return id, err
 }
 
-// saveSaga records how far an upload came; an op that is no more ends it.
+// saveSaga records how far an upload or a rename came; an op that is no more ends it.
 func (r *Replica) saveSaga(op index.Op, sg saga) error {
-	text, err := json.Marshal(sg)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrIO, err)
-	}
 	gone := false
-	err = r.writeAlways(func(t *txn) error {
+	err := r.writeAlways(func(t *txn) error {
 		_, found, err := t.Op(op.Seq)
 		if err != nil {
 			return err
@@ -305,12 +343,24 @@ func (r *Replica) saveSaga(op index.Op, sg saga) error {
 			gone = true
 			return t.giveUp(sg)
 		}
-		return t.SetSaga(op.Seq, text)
+		return t.setSaga(op.Seq, sg)
 	})
 	if err == nil && gone {
 		err = fmt.Errorf("%w: deleted while it was sent", context.Canceled)
 	}
 	return err
+}
+
+// setSaga stores a saga with its op; one that says nothing is none.
+func (t *txn) setSaga(seq int64, sg saga) error {
+	if sg.Upload.ID == "" && sg.Renames == "" {
+		return t.SetSaga(seq, nil)
+	}
+	text, err := json.Marshal(sg)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrIO, err)
+	}
+	return t.SetSaga(seq, text)
 }
 
 // giveUp ends an upload that is no longer wanted: its asset is deleted, confirmed or not.
@@ -319,12 +369,15 @@ func (r *Replica) giveUp(op index.Op, sg saga) error {
 		if err := t.giveUp(sg); err != nil {
 			return err
 		}
-		return t.SetSaga(op.Seq, nil)
+		return t.setSaga(op.Seq, saga{Renames: sg.Renames, RenameTo: sg.RenameTo})
 	})
 }
 
 // giveUp dooms the asset of an upload, unless it is known: then its entry decides.
 func (t *txn) giveUp(sg saga) error {
+	if sg.Upload.ID == "" {
+		return nil
+	}
 	_, known, err := t.Asset(sg.Drop, sg.Upload.ID)
 	if err != nil || known {
 		return err
@@ -339,10 +392,7 @@ func (t *txn) endSaga(seq int64) error {
 	if err != nil || !found {
 		return err
 	}
-	if sg, ok := uploadOf(op); ok {
-		return t.giveUp(sg)
-	}
-	return nil
+	return t.giveUp(sagaOf(op))
 }
 
 // send puts the bytes on the wire, recording each part that arrived.
