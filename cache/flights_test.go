@@ -91,6 +91,7 @@ func TestSlowAnswer(t *testing.T) {
 		early     func(a *bench)                                         // before the feed tells of it
 		meanwhile func(a *bench, f *remotetest.Fake, drop remote.DropID) // after
 		want      []string                                               // besides what every case does
+		theirs    []string                                               // names in it
 	}{
 		"new": {
 			hold: [2]string{"confirm", "x"},
@@ -127,7 +128,8 @@ func TestSlowAnswer(t *testing.T) {
 				time.Sleep(10 * time.Second) // whoever replaces it has seen it
 				replace(t, f, f.AssetsNamed(drop, "x")[0], "theirs")
 			},
-			want: []string{`x 644 "theirs"`},
+			want:   []string{`x 644 "theirs"`},
+			theirs: []string{"x"},
 		},
 		"deleted elsewhere": {
 			hold: [2]string{"confirm", "x"},
@@ -240,6 +242,10 @@ func TestSlowAnswer(t *testing.T) {
 					want := append([]string{`new 644 "new"`, `other 644 "other"`}, c.want...)
 					slices.Sort(want)
 					equal(t, a.tree("a"), want)
+					var theirs []remote.AssetID // of what is in step: the answer sends nothing anew
+					for _, name := range c.theirs {
+						theirs = append(theirs, fake.AssetsNamed(drop, name)[0].ID)
+					}
 					close(s.let)
 					time.Sleep(30 * time.Second)
 					a.sync()
@@ -248,6 +254,11 @@ func TestSlowAnswer(t *testing.T) {
 					}
 					equal(t, a.tree("a"), want)
 					equal(t, a.assets(drop), namesAndBytes(want))
+					for i, name := range c.theirs {
+						if id := fake.AssetsNamed(drop, name)[0].ID; id != theirs[i] {
+							t.Errorf("%s was sent again, in place of somebody else's", name)
+						}
+					}
 					a.stop()
 				})
 			})
