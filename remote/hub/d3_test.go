@@ -304,6 +304,15 @@ func TestT6Requests(t *testing.T) {
 	} {
 		d.answer(d.asks("POST", "/api/v1/do", `{"action":"convert","file_keys":["`+pdf+`"],"parameters":`+p+`}`), 400)
 	}
+	// A refusal names the parameter as it was sent.
+	for parameters, name := range map[string]string{
+		`{"compression_value":"huge"}`: "compression_value", `{"level":"huge"}`: "level", `{"colour":"red"}`: "colour",
+	} {
+		a := d.answer(d.asks("POST", "/v1/biz/do", `{"action":"compress","file_keys":["`+pdf+`"],"parameters":`+parameters+`}`), 400)
+		if !strings.Contains(a["message"].(string), `"`+name+`"`) {
+			t.Errorf("%s: %v", parameters, a)
+		}
+	}
 	if left := leftovers(t, d.hub.cfg.DataDir); len(left) > 0 {
 		t.Errorf("left: %v", left)
 	}
