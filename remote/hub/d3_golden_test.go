@@ -103,6 +103,7 @@ func TestT4T7OnS3(t *testing.T) {
 	d := newD3Site(t, func(c *Config) {
 		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
 	})
+	d.results = "http://" + v.addr + "/"
 	for _, c := range []struct {
 		name  string
 		body  []byte
@@ -127,7 +128,11 @@ func TestT4T7OnS3(t *testing.T) {
 			if texts[0] != strings.ToUpper(string(c.body))+">@md" {
 				t.Fatal("other bytes")
 			}
-			r := d.do(request{"HEAD", "/v1/download/" + keys[0], nil, nil})
+			r := d.do(request{"GET", "/v1/download/" + keys[0], nil, nil}) // what webhooks tell
+			if there := d.do(request{"GET", r.Header.Get("Location"), nil, nil}); r.Status != 302 || string(there.Body) != texts[0] {
+				t.Fatalf("%d, then %d", r.Status, there.Status)
+			}
+			r = d.do(request{"HEAD", "/v1/download/" + keys[0], nil, nil})
 			if r.Status != 200 || r.Header.Get("Content-Length") == "" {
 				t.Fatalf("%d %v", r.Status, r.Header)
 			}

@@ -45,6 +45,18 @@ func (s *Store) D3Source(ctx context.Context, id string) (D3File, error) {
 	return scanD3File(s.row(ctx, `SELECT `+d3FileColumns+` FROM d3_files WHERE id = ?`, id))
 }
 
+// D3Results returns the results of an operation that have not expired.
+func (s *Store) D3Results(ctx context.Context, op string) ([]D3File, error) {
+	var all []D3File
+	err := s.each(ctx, func(r *sql.Rows) error {
+		f, err := scanD3File(r)
+		all = append(all, f)
+		return err
+	}, `SELECT `+d3FileColumns+` FROM d3_files WHERE id IN (SELECT output FROM d3_tasks WHERE op = ?) AND expires > ?`,
+		op, millis(s.now()))
+	return all, err
+}
+
 // AddD3Object records an object before its bytes come (S3). ErrNotFound where the file is gone, ErrConfirmed where an
 // upload has all its bytes already.
 func (s *Store) AddD3Object(ctx context.Context, o D3Object) error {
