@@ -78,3 +78,23 @@ func (d *d3Site) clientDoes(c *client.Client, op client.Operation) string {
 	}
 	return string(b)
 }
+
+// TestD3OurClientOnS3: the links of results lead to another origin.
+func TestD3OurClientOnS3(t *testing.T) {
+	v := startS3(t)
+	d := newD3Site(t, func(c *Config) {
+		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
+	})
+	c, err := client.New(client.Config{BaseURL: d.srv.URL, Key: testKey, PollFirst: 5 * time.Millisecond, PollMax: 50 * time.Millisecond})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(c.Close)
+	key, err := c.Upload(t.Context(), client.Input{Name: "a.txt", Size: 4, Src: strings.NewReader("text")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := d.clientDoes(c, client.Operation{Action: client.Convert, To: "md", Files: []client.FileKey{key}}); got != "TEXT>@md" {
+		t.Errorf("%q", got)
+	}
+}

@@ -103,6 +103,7 @@ func TestT4T7OnS3(t *testing.T) {
 	d := newD3Site(t, func(c *Config) {
 		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
 	})
+	d.results = "http://" + v.addr + "/"
 	for _, c := range []struct {
 		name  string
 		body  []byte
@@ -127,7 +128,11 @@ func TestT4T7OnS3(t *testing.T) {
 			if texts[0] != strings.ToUpper(string(c.body))+">@md" {
 				t.Fatal("other bytes")
 			}
-			r := d.do(request{"HEAD", "/v1/download/" + keys[0], nil, nil})
+			r := d.do(request{"GET", "/v1/download/" + keys[0], nil, nil}) // what webhooks tell
+			if there := d.do(request{"GET", r.Header.Get("Location"), nil, nil}); r.Status != 302 || string(there.Body) != texts[0] {
+				t.Fatalf("%d, then %d", r.Status, there.Status)
+			}
+			r = d.do(request{"HEAD", "/v1/download/" + keys[0], nil, nil})
 			if r.Status != 200 || r.Header.Get("Content-Length") == "" {
 				t.Fatalf("%d %v", r.Status, r.Header)
 			}
@@ -136,7 +141,7 @@ func TestT4T7OnS3(t *testing.T) {
 	up := d.begin("never.txt", 5, 1)
 	d.sendParts(up, []byte("never"))
 	d.sweep()
-	if keys, _ := v.keys(t); len(keys) != 7 { // three sources, three results, one that is not completed
+	if keys, _ := v.keys(t); len(keys) != 9 { // three sources, one of them in three parts, three results, one that is not completed
 		t.Errorf("%v", keys)
 	}
 	d.clock.Advance(25 * 60 * 60e9)

@@ -164,7 +164,7 @@ func afterwardsD3(t *testing.T, dir string) {
 // was not can be asked for again, and nothing is left over.
 func TestT10KilledAtEachStep(t *testing.T) {
 	for _, step := range []string{
-		"d3.put.begun:2", "d3.put.stored:2", "d3.join.begun:1", "d3.confirmed:1", "d3.accepted:1",
+		"d3.put.begun:2", "d3.put.stored:2", "d3.confirmed:1", "d3.accepted:1",
 		"d3.task.begun:1", "d3.task.converted:1", "d3.task.stored:1", "d3.task.finished:1",
 	} {
 		t.Run(step, func(t *testing.T) {

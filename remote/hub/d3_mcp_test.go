@@ -194,6 +194,7 @@ func TestMCPUploadContentOnS3(t *testing.T) {
 	d := newD3Site(t, func(c *Config) {
 		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
 	})
+	d.results = "http://" + v.addr + "/"
 	s := d.session(testKey)
 	up := d.calls(s, "upload_content", map[string]any{"file_name": "a.txt", "text": "hello"})
 	op := d.calls(s, "convert_file", map[string]any{"file_keys": []any{up["file_key"]}, "convert_to": "md"})

@@ -1,6 +1,8 @@
 package hub
 
 import (
+	"maps"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -191,6 +193,30 @@ func TestT4PartsOfAnyLength(t *testing.T) {
 	}
 }
 
+// TestT5CompleteMovesNothing: the clients wait thirty seconds for the answer, however large the upload is.
+func TestT5CompleteMovesNothing(t *testing.T) {
+	d := newD3Site(t, nil)
+	up := d.begin("a.txt", 10, 3)
+	parts := d.sendParts(up, []byte("abcdefghij"))
+	root := filepath.Join(d.hub.cfg.DataDir, "objects")
+	before := stored(t, root)
+	d.answer(d.asks("POST", "/api/v1/complete-upload", map[string]any{"file_key": up["file_key"], "parts": parts}), 200)
+	if after := stored(t, root); len(before) != 3 || !maps.Equal(before, after) {
+		t.Errorf("%v became %v", before, after)
+	}
+	if err := d.hub.Sweep(t.Context(), true); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 { // the parts stay for whoever comes next
+		if texts, _ := d.result(d.order("convert", map[string]any{"convert_to": "md"}, up["file_key"].(string)), 1); texts[0] != "ABCDEFGHIJ>@md" {
+			t.Errorf("%q", texts[0])
+		}
+	}
+	d.clock.Advance(25 * time.Hour)
+	d.sweep()
+	checkSpace(t, d.hub, map[string]int{})
+}
+
 // TestT5Complete sends complete-upload byte for byte as the clients do.
 func TestT5Complete(t *testing.T) {
 	d := newD3Site(t, nil)
@@ -277,6 +303,15 @@ func TestT6Requests(t *testing.T) {
 		`{"convert_to":"png","secret":"team"}`, `{"convert_to":"png","page":{"a":1}}`, `{"convert_to":"lock"}`, `{"convert_to":"pages"}`,
 	} {
 		d.answer(d.asks("POST", "/api/v1/do", `{"action":"convert","file_keys":["`+pdf+`"],"parameters":`+p+`}`), 400)
+	}
+	// A refusal names the parameter as it was sent.
+	for parameters, name := range map[string]string{
+		`{"compression_value":"huge"}`: "compression_value", `{"level":"huge"}`: "level", `{"colour":"red"}`: "colour",
+	} {
+		a := d.answer(d.asks("POST", "/v1/biz/do", `{"action":"compress","file_keys":["`+pdf+`"],"parameters":`+parameters+`}`), 400)
+		if !strings.Contains(a["message"].(string), `"`+name+`"`) {
+			t.Errorf("%s: %v", parameters, a)
+		}
 	}
 	if left := leftovers(t, d.hub.cfg.DataDir); len(left) > 0 {
 		t.Errorf("left: %v", left)

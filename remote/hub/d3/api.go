@@ -21,7 +21,7 @@ import (
 type Config struct {
 	Store       *store.Store
 	Objects     objects.Store
-	Presign     bool              // single uploads go to the object store itself
+	Presign     bool              // single uploads go to the object store itself, and results come from it
 	Convert     *convert.Registry // nil: nothing is supported
 	URLSecret   []byte            // 32 bytes, signs upload URLs
 	PublicURL   string            // may be ""

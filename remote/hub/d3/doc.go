@@ -14,7 +14,7 @@
 //	T3: an answer is a JSON object with its fields twice, at the top level and in data, and without null; an error is
 //	    {error, message, code}.
 //	T4: an upload has exactly the parts that were asked for, of any lengths that make up its size; a PUT answers an ETag.
-//	T5: an upload is completed by its key alone; what else is said must fit.
+//	T5: an upload is completed by its key alone, and none of its bytes is moved for that; what else is said must fit.
 //	T6: null and "" in a request are nothing; actions have no case; a parameter is never silently ignored.
 //	T7: states are four lower-case words; a result is there, durable and whole, before its task is completed.
 //	T8: supported-operation tells what do takes, options included.

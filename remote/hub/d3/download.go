@@ -24,7 +24,7 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 		}
 		return err
 	}
-	read := objects.Read{Key: f.Obj, Type: web.SafeType(f.Type), Disposition: web.Disposition(f.Name)}
+	read := readOf(f)
 	elsewhere, err := a.cfg.Objects.SignGet(r.Context(), read, time.Now().Add(linkLifetime))
 	if err != nil {
 		return err
@@ -50,6 +50,11 @@ func (a *API) download(w http.ResponseWriter, r *http.Request) error {
 	}
 	http.ServeContent(w, r, "", f.Created, body)
 	return nil
+}
+
+// readOf is how a result is answered, wherever it is.
+func readOf(f store.D3File) objects.Read {
+	return objects.Read{Key: f.Obj, Type: web.SafeType(f.Type), Disposition: web.Disposition(f.Name)}
 }
 
 // plainError gives what http.ServeContent answers in plain text the shape of the wire.

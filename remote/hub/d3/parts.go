@@ -102,7 +102,8 @@ func (b *watched) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// join makes the parts that have arrived the bytes of the file. etags, where given, must be theirs (T5).
+// join makes the parts that have arrived the bytes of the file, without moving any: the clients wait for the answer no
+// longer than for any other. etags, where given, must be theirs (T5).
 func (a *API) join(ctx context.Context, f store.D3File, etags map[int]string) (store.D3File, error) {
 	parts, err := a.cfg.Store.D3Objects(ctx, f.ID)
 	if err != nil {
@@ -124,25 +125,11 @@ func (a *API) join(ctx context.Context, f store.D3File, etags map[int]string) (s
 	if size != f.Size {
 		return f, conflict("size_mismatch", fmt.Sprintf("%d bytes have been uploaded, not %d.", size, f.Size))
 	}
-	if len(parts) == 1 {
-		return a.cfg.Store.ConfirmD3(ctx, f.ID, parts[0])
+	f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, parts)
+	if errors.Is(err, store.ErrChanged) {
+		err = conflict("upload_changed", "A part was sent again while the upload was completed.")
 	}
-	whole := store.D3Object{Key: f.ID + "-" + store.NewID(8), File: f.ID}
-	if err := a.cfg.Store.AddD3Object(ctx, whole); err != nil {
-		if errors.Is(err, store.ErrConfirmed) { // by another request at the same time
-			return a.cfg.Store.D3File(ctx, f.ID)
-		}
-		return f, err
-	}
-	a.cfg.Step("d3.join.begun")
-	r := &series{ctx: ctx, objects: a.cfg.Objects, parts: parts}
-	stored, err := a.cfg.Objects.Put(ctx, whole.Key, f.Type, r, size)
-	r.close()
-	if err != nil {
-		return f, errors.Join(err, a.cfg.Store.DropD3Object(context.WithoutCancel(ctx), whole.Key))
-	}
-	whole.ETag = stored.ETag
-	return a.cfg.Store.ConfirmD3(ctx, f.ID, whole)
+	return f, err
 }
 
 // joinElsewhere is join for a single upload that went to the object store itself.
@@ -164,8 +151,8 @@ func (a *API) joinElsewhere(ctx context.Context, f store.D3File, etags map[int]s
 	if want := etags[1]; want != "" && want != stored.ETag {
 		return f, invalid("The etag of part 1 is not that of what was uploaded.")
 	}
-	o.ETag = stored.ETag
-	if f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, o); err == nil {
+	o.Size, o.ETag = f.Size, stored.ETag
+	if f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, []store.D3Object{o}); err == nil {
 		err = a.cfg.Objects.Cleanup(ctx, up)
 	}
 	return f, err
@@ -173,7 +160,7 @@ func (a *API) joinElsewhere(ctx context.Context, f store.D3File, etags map[int]s
 
 // series reads objects one after another, one open at a time.
 type series struct {
-	ctx     context.Context //nolint:containedctx // of the request that reads
+	ctx     context.Context //nolint:containedctx // of the task that reads
 	objects objects.Store
 	parts   []store.D3Object
 	open    io.ReadCloser

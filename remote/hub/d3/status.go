@@ -1,10 +1,12 @@
 package d3
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
 	"slices"
+	"time"
 
 	"dropfs/remote/hub/store"
 )
@@ -13,7 +15,7 @@ import (
 type fileJSON struct {
 	File     string `json:"file_key"` // the result's once there is one, else the first source's
 	Status   string `json:"status"`
-	Link     string `json:"download_link,omitempty"`
+	Link     string `json:"download_link,omitempty"` // absolute, opens without a key
 	Code     string `json:"error_code,omitempty"`
 	Message  string `json:"error_message,omitempty"`
 	Task     string `json:"file_task_id"`
@@ -55,9 +57,37 @@ func (a *API) status(w http.ResponseWriter, r *http.Request, key store.Key) erro
 			return missing("The task has no such file.")
 		}
 	}
+	links, err := a.links(r.Context(), op.ID)
+	if err != nil {
+		return err
+	}
 	out := statusJSON{Status: op.Status, Files: []fileJSON{}, Main: op.ID, Action: op.Action, Notes: op.Notes}
 	for _, k := range op.Tasks {
-		out.Files = append(out.Files, fileItem(k, a.base(r)))
+		item := fileItem(k, a.base(r))
+		if there := links[k.Output]; there != "" {
+			item.Link = there
+		}
+		out.Files = append(out.Files, item)
 	}
 	return success(w, out)
+}
+
+// links are where another server has the results of an operation, by their keys. They are told at once and not by a
+// redirect from the hub, which not every client follows: users of the Ruby SDK read a link by Net::HTTP, which does not.
+func (a *API) links(ctx context.Context, op string) (map[string]string, error) {
+	if !a.cfg.Presign {
+		return nil, nil
+	}
+	files, err := a.cfg.Store.D3Results(ctx, op)
+	if err != nil {
+		return nil, err
+	}
+	links := map[string]string{}
+	for _, f := range files {
+		left := f.Expires.Sub(a.cfg.Now())
+		if links[f.ID], err = a.cfg.Objects.SignGet(ctx, readOf(f), time.Now().Add(left)); err != nil {
+			return nil, err
+		}
+	}
+	return links, nil
 }

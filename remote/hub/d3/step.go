@@ -1,6 +1,7 @@
 package d3
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -90,18 +91,19 @@ func readOrder(action string, parameters map[string]any) (order, error) {
 	if err != nil {
 		return o, err
 	}
+	said := map[string]string{}
 	if level := strings.ToLower(take("compression_value")); level != "" {
 		if op != magic.Compress || rest["level"] != "" {
 			return o, invalid("The parameter compression_value is one of compress.")
 		}
-		rest["level"] = level
+		rest["level"], said["level"] = level, "compression_value"
 	}
 	for _, name := range []string{"secret", "new_secret", "via"} {
 		if rest[name] != "" {
 			return o, invalid(fmt.Sprintf("There is no parameter %q.", name))
 		}
 	}
-	if o.Step, err = readStep(op, rest); err != nil {
+	if o.Step, err = readStep(op, rest, said); err != nil {
 		return o, err
 	}
 	if len(named) > 0 {
@@ -132,14 +134,15 @@ func (o *order) takeSecrets(op string, take func(string) string) (magic.Options,
 // escapes are the bytes that a value of a magic name cannot have.
 var escapes = strings.NewReplacer("%", "%25", "/", "%2F", ",", "%2C", "@", "%40", ".", "%2E")
 
-// readStep checks options by the grammar of magic names. Defaults are left out: an engine need not know them.
-func readStep(op string, options map[string]string) (magic.Step, error) {
+// readStep checks options by the grammar of magic names. Defaults are left out: an engine need not know them. said has the
+// names of those that a request calls otherwise.
+func readStep(op string, options, said map[string]string) (magic.Step, error) {
 	s := magic.Step{Op: op}
 	for _, key := range slices.Sorted(maps.Keys(options)) {
 		// Each by itself, so that the one which is wrong can be told.
 		p, err := magic.Parse("@"+op+","+key+"="+escapes.Replace(options[key]), "")
 		if err != nil || len(p.Steps) != 1 || len(p.Steps[0].Options) != 1 {
-			return s, invalid(fmt.Sprintf("The parameter %q does not exist, or has no such value.", key))
+			return s, invalid(fmt.Sprintf("The parameter %q does not exist, or has no such value.", cmp.Or(said[key], key)))
 		}
 		for long, v := range p.Steps[0].Options {
 			if _, twice := s.Options[long]; twice {

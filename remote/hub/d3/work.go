@@ -123,11 +123,12 @@ func safeExt(name string) string {
 }
 
 func (a *API) copyOut(ctx context.Context, f store.D3File, to string) (err error) {
-	src, err := a.cfg.Objects.Open(ctx, f.Obj)
+	parts, err := a.cfg.Store.D3Objects(ctx, f.ID)
 	if err != nil {
 		return err
 	}
-	defer func() { _ = src.Close() }()
+	src := &series{ctx: ctx, objects: a.cfg.Objects, parts: parts}
+	defer src.close()
 	dst, err := os.OpenFile(to, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
 		return err

@@ -263,8 +263,10 @@ func (s *S3) remove(ctx context.Context, name string) error {
 
 // Put implements Store.
 func (s *S3) Put(ctx context.Context, key, contentType string, r io.Reader, size int64) (Object, error) {
-	if _, err := s.core.Client.PutObject(ctx, s.cfg.Bucket, s.object(key), r, size,
-		minio.PutObjectOptions{ContentType: contentType}); err != nil {
+	// Over plain HTTP a signed body is framed as aws-chunked, which some servers keep as the object's Content-Encoding and
+	// tell every reader.
+	options := minio.PutObjectOptions{ContentType: contentType, DisableContentSha256: true}
+	if _, err := s.core.Client.PutObject(ctx, s.cfg.Bucket, s.object(key), r, size, options); err != nil {
 		return Object{}, fmt.Errorf("objects: put: %w", err)
 	}
 	return s.stat(ctx, s.object(key), size)

@@ -45,6 +45,18 @@ func (s *Store) D3Source(ctx context.Context, id string) (D3File, error) {
 	return scanD3File(s.row(ctx, `SELECT `+d3FileColumns+` FROM d3_files WHERE id = ?`, id))
 }
 
+// D3Results returns the results of an operation that have not expired.
+func (s *Store) D3Results(ctx context.Context, op string) ([]D3File, error) {
+	var all []D3File
+	err := s.each(ctx, func(r *sql.Rows) error {
+		f, err := scanD3File(r)
+		all = append(all, f)
+		return err
+	}, `SELECT `+d3FileColumns+` FROM d3_files WHERE id IN (SELECT output FROM d3_tasks WHERE op = ?) AND expires > ?`,
+		op, millis(s.now()))
+	return all, err
+}
+
 // AddD3Object records an object before its bytes come (S3). ErrNotFound where the file is gone, ErrConfirmed where an
 // upload has all its bytes already.
 func (s *Store) AddD3Object(ctx context.Context, o D3Object) error {
@@ -95,7 +107,8 @@ func (t *tx) dropD3Objects(ctx context.Context, where string, args ...any) error
 	return err
 }
 
-// D3Objects returns the parts of an upload that have arrived, in order.
+// D3Objects returns what holds the bytes of a file, in order: of an upload that is not confirmed, the parts that have
+// arrived.
 func (s *Store) D3Objects(ctx context.Context, file string) ([]D3Object, error) {
 	var all []D3Object
 	err := s.each(ctx, func(r *sql.Rows) error {
@@ -103,7 +116,7 @@ func (s *Store) D3Objects(ctx context.Context, file string) ([]D3Object, error) 
 		err := r.Scan(&o.Key, &o.File, &o.N, &o.Size, &o.ETag)
 		all = append(all, o)
 		return err
-	}, `SELECT obj, file, n, size, etag FROM d3_objects WHERE file = ? AND n > 0 AND size >= 0 ORDER BY n`, file)
+	}, `SELECT obj, file, n, size, etag FROM d3_objects WHERE file = ? AND size >= 0 ORDER BY n`, file)
 	return all, err
 }
 
@@ -114,27 +127,59 @@ func (s *Store) D3Pending(ctx context.Context, file string, n int) (D3Object, er
 	return o, notFound(err)
 }
 
-// ConfirmD3 makes an object the bytes of an upload; all others of it go. A file that has its bytes already is answered as
-// it is, and the object goes. ErrNotFound.
-func (s *Store) ConfirmD3(ctx context.Context, id string, o D3Object) (D3File, error) {
+// ConfirmD3 makes objects, in their order, the bytes of an upload, however many they are; all others of it go. A file that
+// has its bytes already is answered as it is. ErrNotFound; ErrChanged where one of the objects has gone.
+func (s *Store) ConfirmD3(ctx context.Context, id string, parts []D3Object) (D3File, error) {
 	var f D3File
 	err := s.write(ctx, durable, func(t *tx) error {
 		var err error
-		if f, err = scanD3File(t.row(ctx, `SELECT `+d3FileColumns+` FROM d3_files WHERE id = ?`, id)); err != nil {
+		if f, err = scanD3File(t.row(ctx, `SELECT `+d3FileColumns+` FROM d3_files WHERE id = ?`, id)); err != nil || f.Ready() {
 			return err
 		}
-		if !f.Ready() {
-			f.Obj, f.ETag = o.Key, o.ETag
-			if _, err = t.exec(ctx, `UPDATE d3_files SET obj = ?, etag = ? WHERE id = ?`, f.Obj, f.ETag, id); err != nil {
-				return err
-			}
-			if _, err = t.exec(ctx, `UPDATE d3_objects SET size = ?, etag = ?, n = 0 WHERE obj = ?`, f.Size, f.ETag, f.Obj); err != nil {
-				return err
-			}
+		if err := t.chooseD3Objects(ctx, id, parts); err != nil {
+			return err
 		}
-		return t.dropD3Objects(ctx, `file = ? AND obj <> ?`, id, f.Obj)
+		f.Obj = parts[0].Key
+		if len(parts) == 1 {
+			f.ETag = parts[0].ETag
+		}
+		_, err = t.exec(ctx, `UPDATE d3_files SET obj = ?, etag = ? WHERE id = ?`, f.Obj, f.ETag, id)
+		return err
 	})
 	return f, err
+}
+
+// chooseD3Objects leaves a file no objects but parts. What the hub did not receive itself is recorded as whole only here.
+func (t *tx) chooseD3Objects(ctx context.Context, file string, parts []D3Object) error {
+	sizes := map[string]int64{} // of what is there
+	if err := t.each(ctx, func(r *sql.Rows) error {
+		var key string
+		var size int64
+		err := r.Scan(&key, &size)
+		sizes[key] = size
+		return err
+	}, `SELECT obj, size FROM d3_objects WHERE file = ?`, file); err != nil {
+		return err
+	}
+	for _, o := range parts {
+		size, ok := sizes[o.Key]
+		if !ok {
+			return ErrChanged
+		}
+		delete(sizes, o.Key)
+		if size >= 0 {
+			continue
+		}
+		if _, err := t.exec(ctx, `UPDATE d3_objects SET size = ?, etag = ? WHERE obj = ?`, o.Size, o.ETag, o.Key); err != nil {
+			return err
+		}
+	}
+	for key := range sizes {
+		if err := t.dropD3Objects(ctx, `obj = ?`, key); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // KnownD3 tells which of keys are objects of the D3 wire, and whether their bytes are all there.

@@ -14,8 +14,8 @@ type D3File struct {
 	Size     int64  // bytes
 	Parts    int    // as announced; 0 of a result
 	UploadID string // the wire's; "" of a result
-	Obj      string // the object that holds the bytes; "" while they have not arrived
-	ETag     string // without quotes; "" while they have not arrived
+	Obj      string // the object that holds the bytes, or the first of them; "" while they have not arrived
+	ETag     string // without quotes; "" while they have not arrived, and of an upload in several parts
 	Created  time.Time
 	Expires  time.Time
 }
@@ -23,7 +23,7 @@ type D3File struct {
 // Ready tells whether all bytes are there.
 func (f D3File) Ready() bool { return f.Obj != "" }
 
-// D3Object is an object that belongs to a file: a part that arrived, number 1 and up, or the whole, number 0.
+// D3Object is an object that belongs to a file: a part of an upload, number 1 and up, or a result, number 0.
 type D3Object struct {
 	Key  string
 	File string

@@ -13,6 +13,7 @@ const (
 	ErrNameTaken Error = "the name is taken"
 	ErrSmaller   Error = "a dropzone cannot be made smaller or shorter"
 	ErrConfirmed Error = "the upload is already confirmed"
+	ErrChanged   Error = "the upload changed meanwhile"
 )
 
 // Error returns the fact's words.
