@@ -194,6 +194,7 @@ func (h *Hub) openObjects(ctx context.Context, signer objects.Signer) (*objects.
 		if err != nil {
 			return nil, err
 		}
+		cfg.Now = h.cfg.Now
 		h.objects, err = objects.OpenS3(ctx, cfg)
 		return nil, err
 	}

@@ -14,6 +14,8 @@
 //	T3: an answer is a JSON object with its fields twice, at the top level and in data, and without null; an error is
 //	    {error, message, code}.
 //	T4: an upload has exactly the parts that were asked for, of any lengths that make up its size; a PUT answers an ETag.
+//	    Parts of 5 MiB or more on average go to the object store itself where it can sign for them; it takes no smaller
+//	    one but the last.
 //	T5: an upload is completed by its key alone; what else is said must fit.
 //	T6: null and "" in a request are nothing; actions have no case; a parameter is never silently ignored.
 //	T7: states are four lower-case words; a result is there, durable and whole, before its task is completed.

@@ -18,8 +18,28 @@ func scanD3File(row interface{ Scan(...any) error }) (D3File, error) {
 
 // AddD3File records an upload that is about to begin. What it does not say of ID and Created is filled in.
 func (s *Store) AddD3File(ctx context.Context, f D3File) (D3File, error) {
+	return s.addD3File(ctx, f, func(*tx, D3File) error { return nil })
+}
+
+// AddD3Multipart is AddD3File for an upload whose parts go to the object store itself: as o.UploadID, which is open, to
+// the object o.Key.
+func (s *Store) AddD3Multipart(ctx context.Context, f D3File, o D3Object) (D3File, error) {
+	return s.addD3File(ctx, f, func(t *tx, f D3File) error {
+		if _, err := t.exec(ctx, `INSERT INTO d3_multiparts (obj, upload_id) VALUES (?, ?)`, o.Key, o.UploadID); err != nil {
+			return err
+		}
+		return t.addD3Object(ctx, D3Object{Key: o.Key, File: f.ID})
+	})
+}
+
+func (s *Store) addD3File(ctx context.Context, f D3File, more func(*tx, D3File) error) (D3File, error) {
 	f.ID, f.Created = "in_"+NewID(27), s.now().Truncate(time.Millisecond).UTC()
-	err := s.write(ctx, quick, func(t *tx) error { return t.insertD3File(ctx, f) })
+	err := s.write(ctx, quick, func(t *tx) error {
+		if err := t.insertD3File(ctx, f); err != nil {
+			return err
+		}
+		return more(t, f)
+	})
 	return f, err
 }
 
@@ -87,8 +107,12 @@ func (s *Store) DropD3Object(ctx context.Context, key string) error {
 
 // dropD3Objects turns objects into garbage (S3).
 func (t *tx) dropD3Objects(ctx context.Context, where string, args ...any) error {
-	if _, err := t.exec(ctx, `INSERT INTO garbage (obj, upload_id) SELECT obj, '' FROM d3_objects WHERE `+where+
+	if _, err := t.exec(ctx, `INSERT INTO garbage (obj, upload_id) SELECT obj,
+		COALESCE((SELECT upload_id FROM d3_multiparts WHERE d3_multiparts.obj = d3_objects.obj), '') FROM d3_objects WHERE `+where+
 		` ON CONFLICT (obj) DO NOTHING`, args...); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `DELETE FROM d3_multiparts WHERE obj IN (SELECT obj FROM d3_objects WHERE `+where+`)`, args...); err != nil {
 		return err
 	}
 	_, err := t.exec(ctx, `DELETE FROM d3_objects WHERE `+where, args...)
@@ -114,6 +138,14 @@ func (s *Store) D3Pending(ctx context.Context, file string, n int) (D3Object, er
 	return o, notFound(err)
 }
 
+// D3Multipart returns the object of an upload whose parts go to the object store itself. ErrNotFound.
+func (s *Store) D3Multipart(ctx context.Context, file string) (D3Object, error) {
+	o := D3Object{File: file, Size: -1}
+	err := s.row(ctx, `SELECT m.obj, m.upload_id FROM d3_objects o JOIN d3_multiparts m ON m.obj = o.obj WHERE o.file = ?`,
+		file).Scan(&o.Key, &o.UploadID)
+	return o, notFound(err)
+}
+
 // ConfirmD3 makes an object the bytes of an upload; all others of it go. A file that has its bytes already is answered as
 // it is, and the object goes. ErrNotFound.
 func (s *Store) ConfirmD3(ctx context.Context, id string, o D3Object) (D3File, error) {
@@ -129,6 +161,9 @@ func (s *Store) ConfirmD3(ctx context.Context, id string, o D3Object) (D3File, e
 				return err
 			}
 			if _, err = t.exec(ctx, `UPDATE d3_objects SET size = ?, etag = ?, n = 0 WHERE obj = ?`, f.Size, f.ETag, f.Obj); err != nil {
+				return err
+			}
+			if _, err = t.exec(ctx, `DELETE FROM d3_multiparts WHERE obj = ?`, f.Obj); err != nil {
 				return err
 			}
 		}

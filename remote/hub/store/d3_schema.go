@@ -13,6 +13,8 @@ var d3Schema = [...]string{
 	`CREATE TABLE IF NOT EXISTS d3_objects (
 		obj TEXT PRIMARY KEY, file TEXT NOT NULL, n INTEGER NOT NULL, size BIGINT NOT NULL, etag TEXT NOT NULL)`,
 	`CREATE INDEX IF NOT EXISTS d3_objects_file ON d3_objects (file, n)`,
+	// Objects whose parts clients send to the object store itself, until they are whole.
+	`CREATE TABLE IF NOT EXISTS d3_multiparts (obj TEXT PRIMARY KEY, upload_id TEXT NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS d3_ops (
 		id TEXT PRIMARY KEY, owner TEXT NOT NULL, action TEXT NOT NULL, notes TEXT NOT NULL, base TEXT NOT NULL,
 		status TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL)`,
