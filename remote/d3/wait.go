@@ -16,6 +16,11 @@ const maxMissing = 3
 // Wait returns a task once it has ended, whatever it came to. It asks at once, and then in growing stretches, sooner when
 // a webhook speaks of the task (B5, B6).
 func (c *Client) Wait(ctx context.Context, id TaskID) (Task, error) {
+	return c.Watch(ctx, id, func(Task) {})
+}
+
+// Watch is Wait that tells of each state on the way.
+func (c *Client) Watch(ctx context.Context, id TaskID, told func(Task)) (Task, error) {
 	woken, leave := c.waits.join(id)
 	defer leave()
 	answered, missing, delay := time.Now(), 0, c.cfg.PollFirst
@@ -27,6 +32,7 @@ func (c *Client) Wait(ctx context.Context, id TaskID) (Task, error) {
 			return t, nil
 		case err == nil:
 			answered, missing = time.Now(), 0
+			told(t)
 		case ctx.Err() != nil:
 			return Task{}, err
 		case errors.Is(err, remote.ErrNotFound):

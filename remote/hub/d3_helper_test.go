@@ -79,6 +79,7 @@ func (e *testEngine) Run(ctx context.Context, job convert.Job) error {
 			e.hold(job.Sources[0].Path)
 		}
 	case "html":
+		job.Came(0.42)
 		e.begun <- struct{}{}
 		select {
 		case <-e.release:

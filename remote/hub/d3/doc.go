@@ -19,6 +19,7 @@
 //	T5: an upload is completed by its key alone; what else is said must fit.
 //	T6: null and "" in a request are nothing; actions have no case; a parameter is never silently ignored.
 //	T7: states are four lower-case words; a result is there, durable and whole, before its task is completed.
+//	    While it is running it has its progress in percent, as far as its engine tells: our addition, which no client needs.
 //	T8: supported-operation tells what do takes, options included.
 //	T9: what is not there, and what is another key's, is 404 alike.
 //	T10: a task that was accepted ends, whatever dies: it is completed, or failed with a reason.
