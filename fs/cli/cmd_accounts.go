@@ -18,7 +18,6 @@ import (
 	"dropfs/fs/cli/engines"
 	"dropfs/fs/cli/fail"
 	"dropfs/remote"
-	"dropfs/remote/httpx"
 )
 
 // loginFlags are the flags of login.
@@ -120,7 +119,7 @@ func checkLogin(ctx context.Context, a config.Account, l loginFlags, key remote.
 	}
 	quiet := logrus.New()
 	quiet.SetLevel(logrus.PanicLevel)
-	client, err := daemon.NewClient(a, key, httpx.RateState{}, logrus.NewEntry(quiet))
+	client, err := daemon.NewClient(a, key, "", logrus.NewEntry(quiet))
 	if err != nil {
 		return fail.As(fail.Usage, "login", err)
 	}
