@@ -180,7 +180,9 @@ func TestB6OfTwoEventsTheOneThatSaysMoreCounts(t *testing.T) {
 			if len(ended) != 1 || len(asked.list()) != 1 {
 				t.Errorf("ended: %d, asked %d times", len(ended), len(asked.list()))
 			}
-			<-ended
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
 		})
 	}
 }

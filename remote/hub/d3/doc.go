@@ -29,6 +29,7 @@
 //	T13: a password is in the database only until its task is finished, and in no log and no answer.
 //	T14: a tool is a call of the wire, with the same key, limits and sentences; a message of /mcp leaves nothing behind in the
 //	    hub, and is the caller's whose key it brings, whatever other message came before.
+//	T15: a hub that has just begun waits for its engines, for a while, before it says that something cannot be done.
 //
 // States of a task (the function that makes the move):
 //

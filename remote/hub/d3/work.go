@@ -80,6 +80,7 @@ func (a *API) perform(ctx context.Context, k store.D3Task) (store.D3Result, erro
 	if err := os.Mkdir(run, 0o700); err != nil {
 		return store.D3Result{}, err
 	}
+	a.settle(ctx, taskSettle)
 	plan, err := a.plan(o, files)
 	var out string
 	if err == nil {
