@@ -160,7 +160,7 @@ func TestServiceThatSaidWaitIsLeftAlone(t *testing.T) {
 	if r := run(patience, m.dir, m.env, h.key, binary, "login", "convert", "--service", "d3", "--url", h.url, "--key", "-"); r.code != 0 {
 		t.Fatalf("login: %v", r)
 	}
-	mp := m.mount("mnt") // it asks what the service can do, until it may no more
+	m.mount("mnt") // it asks what the service can do, until it may no more
 	kept := filepath.Join(m.stateDir(), "local", "convert-rate.json")
 	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
 		if text, err := os.ReadFile(kept); err == nil && strings.Contains(string(text), `"blocked"`) {
@@ -179,7 +179,7 @@ func TestServiceThatSaidWaitIsLeftAlone(t *testing.T) {
 	if before == "" {
 		t.Fatal("the service was never asked")
 	}
-	mp = m.mount("mnt")
+	mp := m.mount("mnt")
 	src := filepath.Join(m.dir, "doc.pdf")
 	writePDF(t, src, "text")
 	m.sh(patience, mp, "cp "+src+" .")
