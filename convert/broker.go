@@ -95,7 +95,9 @@ type failure struct {
 // run is one key being made. Its fields are guarded by Broker.mu, but done.
 type run struct {
 	name    string
+	version string // Request.Version
 	since   time.Time
+	phase   Phase
 	part    float64
 	waiters int
 	linger  *time.Timer
@@ -225,7 +227,10 @@ func (b *Broker) wait(ctx context.Context, r Request, stages []stage, i int) err
 func (b *Broker) beginLocked(r Request, stages []stage, i int) *run {
 	s := stages[i]
 	ctx, cancel := context.WithCancel(b.ctx)
-	x := &run{name: r.Name + s.step.Key(), since: b.cfg.Now(), cancel: cancel, done: make(chan struct{})}
+	x := &run{
+		name: r.Name + s.step.Key(), version: r.Version, since: b.cfg.Now(), phase: PhaseQueued, cancel: cancel,
+		done: make(chan struct{}),
+	}
 	b.runs[s.key] = x
 	b.counter++
 	b.counts.Runs++
@@ -272,13 +277,19 @@ func (b *Broker) make(ctx context.Context, r Request, stages []stage, i int, dir
 		return err
 	}
 	defer b.sem.Release(1)
+	at := func(p Phase) {
+		b.mu.Lock()
+		defer b.mu.Unlock()
+		x.phase = p
+	}
+	at(PhaseReading)
 	s := stages[i]
 	began := b.cfg.Now()
 	sources, err := b.sources(ctx, r, stages, i, dir)
 	if err != nil {
 		return err
 	}
-	t := Task{Step: s.step, Sources: sources, Limits: r.Limits, Secret: r.Secret, Progress: func(part float64) {
+	t := Task{Step: s.step, Sources: sources, Limits: r.Limits, Secret: r.Secret, Phase: at, Progress: func(part float64) {
 		b.mu.Lock()
 		defer b.mu.Unlock()
 		x.part = part

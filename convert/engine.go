@@ -70,8 +70,10 @@ type Job struct {
 	Limits  Limits
 	// Secret answers the secret of a name; nil: there are none.
 	Secret func(name string) (string, error)
-	// Progress is told how far it came, from 0 to 1; nil: nobody asks.
+	// Progress is told how far it came, from 0 to 1; nil: nobody asks. Not every engine knows.
 	Progress func(part float64)
+	// Phase is told what it is at; nil: nobody asks. It begins as PhaseConverting.
+	Phase func(Phase)
 }
 
 // Limits bound a run. Zero values are the defaults.

@@ -19,6 +19,8 @@ type Task struct {
 	Secret  func(name string) (string, error)
 	// Progress is told how far it came, from 0 to 1; nil: nobody asks.
 	Progress func(part float64)
+	// Phase is told what it is at; nil: nobody asks.
+	Phase func(Phase)
 }
 
 // Run does a plan in dir, an empty directory that the caller removes, and answers the path of the result in it (V4).
@@ -33,8 +35,9 @@ func (p Plan) Run(ctx context.Context, t Task, dir string) (string, error) {
 	for i, leg := range p {
 		job := Job{
 			Edge: leg.Edge, Step: leg.Step, Sources: sources, Limits: limits, Secret: t.Secret,
-			Dir: filepath.Join(dir, fmt.Sprint(i)), Progress: t.part(i, len(p)),
+			Dir: filepath.Join(dir, fmt.Sprint(i)), Progress: t.part(i, len(p)), Phase: t.Phase,
 		}
+		job.At(PhaseConverting)
 		if i == len(p)-1 {
 			job.Part = t.Part
 		}

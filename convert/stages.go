@@ -76,6 +76,9 @@ func (b *Broker) PlanSettled(ctx context.Context, r Request) (Key, string, error
 	return key, ext, err
 }
 
+// Settle waits until the engines know what they can do (Settler), or ctx ends.
+func (r *Registry) Settle(ctx context.Context) { settle(ctx, r.Engines()) }
+
 // settle waits for engines, and tells whether there was anything to wait for.
 func settle(ctx context.Context, engines []Engine) (waited bool) {
 	for _, e := range engines {

@@ -35,17 +35,29 @@ func (b *Broker) Refusals() []Refusal {
 type Running struct {
 	Name    string    `json:"name"` // SOURCE@STEP
 	Since   time.Time `json:"since"`
-	Part    float64   `json:"part"` // 0 to 1
+	Phase   Phase     `json:"phase"`
+	Part    float64   `json:"part"` // 0 to 1; 0 also of an engine that does not tell
 	Waiting int       `json:"waiting"`
 }
 
 // Status lists what is under way, the oldest first.
 func (b *Broker) Status() []Running {
+	return b.running(func(*run) bool { return true })
+}
+
+// StatusOf is Status of what is made of one version of a source.
+func (b *Broker) StatusOf(version string) []Running {
+	return b.running(func(x *run) bool { return x.version == version })
+}
+
+func (b *Broker) running(want func(*run) bool) []Running {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	var out []Running
 	for _, x := range b.runs {
-		out = append(out, Running{Name: x.name, Since: x.since, Part: x.part, Waiting: x.waiters})
+		if want(x) {
+			out = append(out, Running{Name: x.name, Since: x.since, Phase: x.phase, Part: x.part, Waiting: x.waiters})
+		}
 	}
 	slices.SortFunc(out, func(a, b Running) int { return a.Since.Compare(b.Since) })
 	return out

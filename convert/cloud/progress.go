@@ -1,9 +1,17 @@
 package cloud
 
-import "sync"
+import (
+	"sync"
 
-// sentPart is how far a conversion has come when its sources are sent; that the result is ready, nobody can foresee.
-const sentPart = 0.5
+	"dropfs/convert"
+	"dropfs/remote/d3"
+)
+
+// How far a conversion has come when its sources are sent, and when its result is ready.
+const (
+	sentPart  = 0.5
+	readyPart = 0.9
+)
 
 // progress tells a job how far it came, never two at a time and never backwards.
 type progress struct {
@@ -42,4 +50,14 @@ func (p *progress) atLocked(part float64) {
 		p.last = part
 		p.tell(part)
 	}
+}
+
+// stands tells a job how its task stands at the service.
+func (p *progress) stands(job convert.Job, t d3.Task) {
+	if t.State == d3.Queued {
+		job.At(convert.PhaseQueued)
+		return
+	}
+	job.At(convert.PhaseConverting)
+	p.at(sentPart + (readyPart-sentPart)*t.Part())
 }

@@ -44,6 +44,8 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if task.State == d3.Failed {
 		return failed(task, secrets)
 	}
+	p.at(readyPart)
+	job.At(convert.PhaseDownloading)
 	if err := e.take(ctx, job, task, sources, secrets); err != nil {
 		return failure(ctx, err, secrets)
 	}
@@ -67,6 +69,7 @@ func (e *Engine) do(ctx context.Context, job convert.Job, op d3.Operation, p *pr
 	var id d3.TaskID
 	for try := 1; ; try++ {
 		var err error
+		job.At(convert.PhaseUploading)
 		if sources, err = e.send(ctx, job, p); err != nil {
 			return d3.Task{}, nil, notBegun{err}
 		}
@@ -88,7 +91,7 @@ func (e *Engine) do(ctx context.Context, job convert.Job, op d3.Operation, p *pr
 		break
 	}
 	p.at(sentPart)
-	task, err := e.cfg.Client.Wait(ctx, id)
+	task, err := e.cfg.Client.Watch(ctx, id, func(t d3.Task) { p.stands(job, t) })
 	if err == nil && task.State == d3.Failed && errors.Is(failed(task, nil), convert.ErrUnreachable) {
 		e.cfg.Client.Forget(op.Files...) // it may have lost them
 	}

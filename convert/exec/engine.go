@@ -149,7 +149,7 @@ func (e *engine) prepare(p *program, ed edge, job convert.Job) (*task, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", convert.ErrBroken, err)
 	}
-	t := &task{set: e.set, tool: e.tool, program: p, edge: ed, step: job.Step, dir: dir, source: job.Sources[0], limits: job.Limits.Resolved()}
+	t := &task{set: e.set, tool: e.tool, program: p, edge: ed, step: job.Step, dir: dir, source: job.Sources[0], limits: job.Limits.Resolved(), progress: job.Progress}
 	t.offered = e.now().program == p
 	t.to = ed.To
 	if t.to == "=" {

@@ -44,7 +44,7 @@ func film(ctx context.Context, t *task) error {
 	if t.to == "mp4" || t.to == "mov" {
 		args = append(args, "-movflags", "+faststart") // it plays before all of it is there
 	}
-	return t.ffmpeg(ctx, nil, args)
+	return t.whole(ctx, args)
 }
 
 // codecs are those of the first streams of pictures and of sound; "" where there is none.

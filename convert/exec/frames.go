@@ -31,7 +31,7 @@ func (t *task) still(ctx context.Context, at string) error {
 	if t.to == "jpg" {
 		after = append(after, "-q:v", scaled(t.quality(90), 31, 2), "-pix_fmt", "yuvj420p")
 	}
-	return t.ffmpeg(ctx, []string{"-ss", at}, after)
+	return t.ffmpeg(ctx, nil, []string{"-ss", at}, after)
 }
 
 // thumb makes a small picture of a film, of the option time, else of a tenth of its length.

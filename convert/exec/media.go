@@ -123,8 +123,17 @@ func (t *task) input() ([]string, error) {
 	return []string{"-protocol_whitelist", "file", "-format_whitelist", demuxer, "-f", demuxer}, nil
 }
 
-// ffmpeg runs it on the source: before stands ahead of the source, after behind it.
-func (t *task) ffmpeg(ctx context.Context, before, after []string) error {
+// whole runs ffmpeg on all of the source, and tells how far it came; after stands behind the source.
+func (t *task) whole(ctx context.Context, after []string) error {
+	watch := t.watchFFmpeg(ctx)
+	if watch == nil {
+		return t.ffmpeg(ctx, nil, nil, after)
+	}
+	return t.ffmpeg(ctx, watch, []string{"-progress", "pipe:1", "-nostats"}, after)
+}
+
+// ffmpeg runs it on the source: before stands ahead of the source, after behind it. watch may be nil.
+func (t *task) ffmpeg(ctx context.Context, watch *lines, before, after []string) error {
 	input, err := t.input()
 	if err != nil {
 		return err
@@ -133,7 +142,7 @@ func (t *task) ffmpeg(ctx context.Context, before, after []string) error {
 	if t.strips() {
 		args = append(args, "-map_metadata", "-1", "-map_chapters", "-1", "-fflags", "+bitexact")
 	}
-	_, err = t.run(ctx, t.program.path, slices.Concat(args, after, []string{"-threads", "2", t.out()})...)
+	_, err = t.runWatched(ctx, watch, t.program.path, slices.Concat(args, after, []string{"-threads", "2", t.out()})...)
 	return err
 }
 
@@ -154,7 +163,7 @@ func sound(ctx context.Context, t *task) error {
 	case "m4a", "aac":
 		codec = []string{"-c:a", "aac", "-b:a", scaled(t.quality(50), 32, 256) + "k"}
 	}
-	return t.ffmpeg(ctx, nil, append([]string{"-vn", "-map", "0:a:0"}, codec...))
+	return t.whole(ctx, append([]string{"-vn", "-map", "0:a:0"}, codec...))
 }
 
 // scale is the filter that brings pictures into the size that was asked for, never enlarged, its sides multiples of n.
@@ -176,7 +185,7 @@ func animation(ctx context.Context, t *task) error {
 		t = t.with("width", "480")
 	}
 	const palette = ",split[a][b];[a]palettegen[p];[b][p]paletteuse"
-	return t.ffmpeg(ctx, nil, []string{"-an", "-vf", "fps=10," + t.scale(1) + palette})
+	return t.whole(ctx, []string{"-an", "-vf", "fps=10," + t.scale(1) + palette})
 }
 
 // wave is a sound of silence, n samples at 8 kHz.

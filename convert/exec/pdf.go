@@ -54,7 +54,7 @@ var levels = map[string]string{"low": "/printer", "recommended": "/ebook", "high
 // smallerPDF writes the document anew, its pictures with fewer pixels; where that is not smaller the result is the source
 // (X6).
 func smallerPDF(ctx context.Context, t *task) error {
-	r, err := t.run(ctx, t.program.path, "-q", "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite",
+	r, err := t.runWatched(ctx, t.watchGhostscript(), t.program.path, "-dSAFER", "-dBATCH", "-dNOPAUSE", "-sDEVICE=pdfwrite",
 		"-dPDFSETTINGS="+levels[t.step.Options.Get("level")], "-sOutputFile="+t.out(), t.in())
 	if bytes.Contains(r.Stdout, []byte("requires a password")) || bytes.Contains(r.Stderr, []byte("requires a password")) {
 		return fmt.Errorf("%w", convert.ErrLocked)

@@ -31,6 +31,8 @@ type task struct {
 	sniffed string         // what the source is by its content
 	offered bool           // by the engine; else it is only tried
 	read    []string       // what the program may read besides
+	// progress is told how far it came, from 0 to 1; nil: nobody asks.
+	progress func(part float64)
 }
 
 // in and out are the names of source and result, relative to the directory in which the program runs (X2).
@@ -97,6 +99,15 @@ func copyFile(from, to string) error {
 // run runs a program with arguments in the directory. An exit code but 0 is an error, of kind ErrBroken.
 func (t *task) run(ctx context.Context, path string, args ...string) (sandbox.Result, error) {
 	return t.runSpec(ctx, sandbox.Spec{Argv: append([]string{path}, args...)})
+}
+
+// runWatched is run that hands what the program says on standard output to watch, which may be nil.
+func (t *task) runWatched(ctx context.Context, watch *lines, path string, args ...string) (sandbox.Result, error) {
+	s := sandbox.Spec{Argv: append([]string{path}, args...)}
+	if watch != nil {
+		s.Watch = watch
+	}
+	return t.runSpec(ctx, s)
 }
 
 // runSpec is run for a spec whose directory and limits are the task's.

@@ -18,12 +18,12 @@ import (
 	"dropfs/fs/cli/engines"
 	"dropfs/fs/cli/fail"
 	"dropfs/remote"
-	"dropfs/remote/httpx"
 )
 
 // loginFlags are the flags of login.
 type loginFlags struct {
 	service, url, key, forAccount string
+	webhook                       string
 	gb                            float64
 	days                          int
 	noCheck                       bool
@@ -40,6 +40,7 @@ func (a App) loginCommand() *cobra.Command {
 	c.Flags().StringVar(&l.url, "url", "", "base `URL` of the service's API")
 	c.Flags().StringVar(&l.key, "key", "", "`-` reads the key from standard input")
 	c.Flags().StringVar(&l.forAccount, "for", "", "with --service d3: convert for `ACCOUNT` alone")
+	c.Flags().StringVar(&l.webhook, "webhook-listen", "", "with --service d3: take its webhooks in at `ADDR`; asks for the secret that signs\nthem, with --key - the second line")
 	c.Flags().Float64Var(&l.gb, "gb", 0, "size of a drop made by mkdir, in `GB`")
 	c.Flags().IntVar(&l.days, "days", 0, "duration of a drop made by mkdir, in `DAYS`")
 	c.Flags().BoolVar(&l.noCheck, "no-check", false, "keep the key without asking the service")
@@ -66,16 +67,20 @@ func (a App) login(c *cobra.Command, name string, l loginFlags) error {
 	if l.forAccount != "" && file.Accounts[l.forAccount].Service == "" {
 		return fail.New(fail.NotFound, "account "+l.forAccount, "not configured")
 	}
-	key, err := a.readKey(l.key, "key of "+name)
+	wanted := []string{"key of " + name}
+	if l.webhook != "" {
+		wanted = append(wanted, "secret of the webhooks of "+name)
+	}
+	keys, err := a.readKeys(l.key, wanted...)
 	if err != nil {
 		return err
 	}
 	if !l.noCheck {
-		if err := checkLogin(c.Context(), old, l, key); err != nil {
+		if err := checkLogin(c.Context(), old, l, keys[0]); err != nil {
 			return fail.Of("login "+name, err)
 		}
 	}
-	return a.keepLogin(path, name, l, key)
+	return a.keepLogin(path, name, l, keys)
 }
 
 // check tests the flags.
@@ -94,6 +99,8 @@ func (l *loginFlags) check(name string) error {
 	switch {
 	case l.forAccount != "" && l.service != config.ServiceD3:
 		return usage(errors.New("--for belongs to --service d3"))
+	case l.webhook != "" && l.service != config.ServiceD3:
+		return usage(errors.New("--webhook-listen belongs to --service d3"))
 	case l.key != "" && l.key != "-":
 		return usage(errors.New("--key takes - alone: the key is read from standard input, where no process list shows it"))
 	case l.url == "":
@@ -103,6 +110,11 @@ func (l *loginFlags) check(name string) error {
 	}
 	if err := config.CheckURL(l.url); err != nil {
 		return usage(err)
+	}
+	if l.webhook != "" {
+		if err := config.CheckListen(l.webhook); err != nil {
+			return usage(err)
+		}
 	}
 	return nil
 }
@@ -120,7 +132,7 @@ func checkLogin(ctx context.Context, a config.Account, l loginFlags, key remote.
 	}
 	quiet := logrus.New()
 	quiet.SetLevel(logrus.PanicLevel)
-	client, err := daemon.NewClient(a, key, httpx.RateState{}, logrus.NewEntry(quiet))
+	client, err := daemon.NewClient(a, key, "", logrus.NewEntry(quiet))
 	if err != nil {
 		return fail.As(fail.Usage, "login", err)
 	}
@@ -128,8 +140,8 @@ func checkLogin(ctx context.Context, a config.Account, l loginFlags, key remote.
 	return daemon.CheckKey(ctx, client)
 }
 
-// keepLogin writes the account and its key.
-func (a App) keepLogin(path, name string, l loginFlags, key remote.Secret) error {
+// keepLogin writes the account and its key, and the secret of its webhooks where there is a second.
+func (a App) keepLogin(path, name string, l loginFlags, keys []remote.Secret) error {
 	section, kind, keyName := []string{"accounts", name}, config.KindAccount, name
 	if l.service == config.ServiceD3 {
 		section, kind, keyName = []string{"convert"}, config.KindConvert, config.ConvertForAll
@@ -144,13 +156,22 @@ func (a App) keepLogin(path, name string, l loginFlags, key remote.Secret) error
 	if l.days > 0 {
 		settings = append(settings, config.Setting{Key: "days", Value: l.days})
 	}
+	older := []string{"api_key", "api_key_file"}
+	if l.webhook != "" {
+		settings = append(settings, config.Setting{Key: "webhook_listen", Value: l.webhook})
+		older = append(older, "webhook_secret", "webhook_secret_file")
+	}
 	// An older key in the file would win over the new one.
-	for _, k := range []string{"api_key", "api_key_file"} {
+	for _, k := range older {
 		if err := config.RemoveKey(path, section, k); err != nil {
 			return fail.As(fail.Config, "configuration", err)
 		}
 	}
-	where, err := config.NewKeys(a.Env, path).Set(kind, keyName, key)
+	kept := config.NewKeys(a.Env, path)
+	where, err := kept.Set(kind, keyName, keys[0])
+	if err == nil && l.webhook != "" {
+		_, err = kept.Set(config.KindWebhook, keyName, keys[1])
+	}
 	if err != nil {
 		return fail.As(fail.Config, "keep the key", err)
 	}
@@ -163,29 +184,40 @@ func (a App) keepLogin(path, name string, l loginFlags, key remote.Secret) error
 
 // readKey asks for a secret: from standard input with "-", else on the terminal.
 func (a App) readKey(how, what string) (remote.Secret, error) {
-	var key remote.Secret
+	keys, err := a.readKeys(how, what)
+	if err != nil {
+		return "", err
+	}
+	return keys[0], nil
+}
+
+// readKeys is readKey for several, one a line.
+func (a App) readKeys(how string, what ...string) (keys []remote.Secret, err error) {
 	f, ok := a.In.(*os.File)
 	switch {
 	case how == "-":
-		var err error
-		if key, err = config.ReadKey(a.In); err != nil {
-			return "", err
+		if keys, err = config.ReadKeys(a.In, len(what)); err != nil {
+			return nil, err
 		}
 	case ok && term.IsTerminal(int(f.Fd())):
-		_, _ = fmt.Fprintf(a.Err, "%s: ", what)
-		text, err := term.ReadPassword(int(f.Fd()))
-		_, _ = fmt.Fprintln(a.Err)
-		if err != nil {
-			return "", err
+		for _, w := range what {
+			_, _ = fmt.Fprintf(a.Err, "%s: ", w)
+			text, err := term.ReadPassword(int(f.Fd()))
+			_, _ = fmt.Fprintln(a.Err)
+			if err != nil {
+				return nil, err
+			}
+			keys = append(keys, remote.Secret(text))
 		}
-		key = remote.Secret(text)
 	default:
-		return "", fail.New(fail.Usage, what, "there is no terminal to ask on").WithHint("give it on standard input with --key -")
+		return nil, fail.New(fail.Usage, what[0], "there is no terminal to ask on").WithHint("give it on standard input with --key -")
 	}
-	if key == "" {
-		return "", fail.New(fail.Usage, what, "it is empty")
+	for i, k := range keys {
+		if k == "" {
+			return nil, fail.New(fail.Usage, what[i], "it is empty")
+		}
 	}
-	return key, nil
+	return keys, nil
 }
 
 // logoutCommand forgets an account.

@@ -20,7 +20,6 @@ import (
 	"dropfs/fs/cli/daemon"
 	"dropfs/fs/cli/fail"
 	"dropfs/fs/platform"
-	"dropfs/remote/httpx"
 )
 
 // The marks of a finding.
@@ -264,7 +263,7 @@ func checkAccount(ctx context.Context, file *config.File, keys config.Keys, name
 	}
 	quiet := logrus.New()
 	quiet.SetLevel(logrus.PanicLevel)
-	client, err := daemon.NewClient(file.Accounts[name], key, httpx.RateState{}, logrus.NewEntry(quiet))
+	client, err := daemon.NewClient(file.Accounts[name], key, "", logrus.NewEntry(quiet))
 	if err != nil {
 		return []finding{{"account " + name, markBad, err.Error(), ""}}
 	}

@@ -150,7 +150,7 @@ func writeDaemon(w io.Writer, d control.Status) error {
 		}
 	}
 	for _, x := range d.Conversions {
-		if _, err := fmt.Fprintf(w, "  converting %3.0f %%  %s\n", 100*x.Part, printable(x.Name)); err != nil {
+		if _, err := fmt.Fprintf(w, "  %-11s %s  %s\n", x.Phase, partText(x.Part), printable(x.Name)); err != nil {
 			return err
 		}
 	}
@@ -160,6 +160,14 @@ func writeDaemon(w io.Writer, d control.Status) error {
 		}
 	}
 	return nil
+}
+
+// partText is how far a conversion came, in five columns; empty where its engine does not tell.
+func partText(part float64) string {
+	if part <= 0 {
+		return "     "
+	}
+	return fmt.Sprintf("%3.0f %%", 100*part)
 }
 
 // writeAccount prints one account.

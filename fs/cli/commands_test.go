@@ -35,6 +35,8 @@ func TestUsageErrors(t *testing.T) {
 		{"is not bash, zsh or fish", []string{"completion", "csh"}},
 		{"is none of", []string{"login", "a", "--service", "ftp", "--url", "http://h"}},
 		{"--url is missing", []string{"login", "a"}},
+		{"belongs to --service d3", []string{"login", "a", "--url", "http://h", "--webhook-listen", ":1"}},
+		{"ADDRESS:PORT", []string{"login", "a", "--service", "d3", "--url", "http://h", "--webhook-listen", "8335"}},
 		{"not an http or https URL", []string{"login", "a", "--url", "h"}},
 		{"the key is read from standard input", []string{"login", "a", "--url", "http://h", "--key", "abc"}},
 		{"embedded hub", []string{"login", "local", "--url", "http://h", "--key", "-"}},

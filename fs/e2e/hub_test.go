@@ -31,10 +31,11 @@ type hub struct {
 	addr string
 	cmd  *exec.Cmd
 	log  string
+	more []string // arguments of serve
 }
 
-// newHub starts a hub with a directory of its own.
-func newHub(t *testing.T) *hub {
+// newHub starts a hub with a directory of its own; more are further arguments of serve.
+func newHub(t *testing.T, more ...string) *hub {
 	t.Helper()
 	dir, err := os.MkdirTemp(tmp, "h")
 	if err != nil {
@@ -45,7 +46,7 @@ func newHub(t *testing.T) *hub {
 			t.Error(err)
 		}
 	})
-	return serveHub(t, filepath.Join(dir, "data"), hubKey, filepath.Join(dir, "log"))
+	return serveHub(t, filepath.Join(dir, "data"), hubKey, filepath.Join(dir, "log"), more...)
 }
 
 // embeddedHub serves what an embedded hub has kept, once its disk is unmounted, for a look at it over HTTP.
@@ -58,13 +59,13 @@ func embeddedHub(m *machine) *hub {
 	return serveHub(m.t, m.hubDir(), strings.TrimSpace(string(key)), filepath.Join(m.dir, "hub.log"))
 }
 
-func serveHub(t *testing.T, data, key, log string) *hub {
+func serveHub(t *testing.T, data, key, log string, more ...string) *hub {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	h := &hub{t: t, data: data, key: key, addr: l.Addr().String(), log: log}
+	h := &hub{t: t, data: data, key: key, addr: l.Addr().String(), log: log, more: more}
 	h.url = "http://" + h.addr
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
@@ -89,7 +90,8 @@ func (h *hub) start() {
 		h.t.Fatal(err)
 	}
 	defer func() { _ = log.Close() }()
-	h.cmd = exec.CommandContext(context.WithoutCancel(h.t.Context()), binary, "serve", "--listen", h.addr, "--data", h.data, "--api-key", h.key)
+	args := append([]string{"serve", "--listen", h.addr, "--data", h.data, "--api-key", h.key}, h.more...)
+	h.cmd = exec.CommandContext(context.WithoutCancel(h.t.Context()), binary, args...)
 	h.cmd.Env = []string{"HOME=" + filepath.Dir(h.log), "TMPDIR=" + filepath.Dir(h.log), "PATH=" + os.Getenv("PATH")}
 	h.cmd.Stderr = log
 	out, err := h.cmd.StdoutPipe()

@@ -342,6 +342,8 @@ type fileFacts struct {
 	Error   string         `json:"error,omitempty"`
 	Offers  []string       `json:"offers"`           // what it can be converted into
 	Failed  map[string]any `json:"failed,omitempty"` // conversions that were refused, and why
+	// Running are the conversions of it that are under way.
+	Running []convert.Running `json:"running,omitempty"`
 }
 
 // facetText makes the text of a facet. But for a link it asks nobody.
@@ -366,6 +368,7 @@ func (f *FS) facetText(ctx context.Context, c *conjured) ([]byte, error) {
 		t := info.Drop.Expires.UTC()
 		facts.Expires = &t
 	}
+	facts.Running = f.conv.Broker.StatusOf(c.req.Version)
 	for _, o := range f.offers(c) {
 		facts.Offers = append(facts.Offers, o.Op)
 		r := c.req

@@ -20,7 +20,10 @@ import (
 )
 
 // shouter is an engine of this test's own: it writes texts in capitals, and counts how often it is asked.
-type shouter struct{ runs, lists atomic.Int64 }
+type shouter struct {
+	runs, lists atomic.Int64
+	held        chan struct{} // a run of a slow text says so here, and is let go here
+}
 
 func (*shouter) Name() string    { return "shouter" }
 func (*shouter) Version() string { return "1" }
@@ -48,6 +51,11 @@ func (s *shouter) Run(_ context.Context, job convert.Job) error {
 		}
 		b = append(b, text...)
 	}
+	if strings.Contains(string(b), "slow") {
+		job.Came(0.5)
+		s.held <- struct{}{}
+		<-s.held
+	}
 	if strings.Contains(string(b), "broken") {
 		return fmt.Errorf("%w: it says so itself", convert.ErrBroken)
 	}
@@ -68,7 +76,7 @@ func (s *shouter) List(_ context.Context, job convert.Job) ([]convert.Member, er
 // newMagic is a file system of one drop on which magic names work.
 func newMagic(t *testing.T) (*FS, *shouter, *cache.Replica) {
 	t.Helper()
-	e := &shouter{}
+	e := &shouter{held: make(chan struct{})}
 	b, err := convert.NewBroker(convert.BrokerConfig{Registry: convert.NewRegistry(e), Dir: filepath.Join(t.TempDir(), "runs")})
 	if err != nil {
 		t.Fatal(err)
@@ -390,6 +398,42 @@ func TestV7Failure(t *testing.T) {
 	}
 	if why, ok := facts.Failed["md"].(string); !ok || !strings.Contains(why, "it says so itself") || facts.Size != 6 || facts.Name != "a.txt" {
 		t.Errorf("info.json tells %+v", facts)
+	}
+}
+
+// TestV7InfoTellsWhatIsUnderWay reads info.json of a file while it is converted.
+func TestV7InfoTellsWhatIsUnderWay(t *testing.T) {
+	f, e, _ := newMagic(t)
+	makeFile(t, f, RootIno, "a.txt", "slow")
+	makeFile(t, f, RootIno, "b.txt", "other")
+	info := func(name string) (facts fileFacts) {
+		t.Helper()
+		if err := json.Unmarshal([]byte(readAll(t, f, lookup(t, f, name+"@info.json").Ino)), &facts); err != nil {
+			t.Fatal(err)
+		}
+		return facts
+	}
+	done := make(chan error)
+	go func() {
+		h, err := f.Open(t.Context(), lookup(t, f, "a.txt@md").Ino, cache.OpenRead)
+		if err == nil {
+			err = h.Release()
+		}
+		done <- err
+	}()
+	<-e.held
+	if r := info("a.txt").Running; len(r) != 1 || r[0].Name != "a.txt@md" || r[0].Phase != convert.PhaseConverting || r[0].Part != 0.5 || r[0].Waiting != 1 {
+		t.Errorf("under way: %+v", r)
+	}
+	if r := info("b.txt").Running; len(r) != 0 {
+		t.Errorf("of another file: %+v", r)
+	}
+	e.held <- struct{}{}
+	if err := <-done; err != nil {
+		t.Fatal(err)
+	}
+	if r := info("a.txt").Running; len(r) != 0 {
+		t.Errorf("afterwards: %+v", r)
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sirupsen/logrus"
@@ -30,6 +31,8 @@ type Config struct {
 	PollFirst time.Duration // between the first two questions for a task's state; 0: 0.5 s
 	PollMax   time.Duration // to which that grows; 0: 5 s
 	PollGrace time.Duration // how long a wait goes on without an answer; 0: 1 min
+	// PollHooked is the least between two questions for a task's state while webhooks arrive; 0: 10 s.
+	PollHooked time.Duration
 
 	Held     int           // uploads remembered; 0: 1,024
 	HeldFor  time.Duration // 0: 20 h
@@ -56,6 +59,8 @@ type Client struct {
 	held  *held
 	waits *waits
 	asked *lru.Cache[string, answered]
+	// hooked tells that webhooks arrive: one did, and none has failed to since.
+	hooked atomic.Bool
 
 	mu     sync.Mutex
 	proven string // the prefix that has answered; "" none yet
@@ -117,6 +122,7 @@ func setDefaults(cfg *Config) {
 	duration(&cfg.PollFirst, 500*time.Millisecond)
 	duration(&cfg.PollMax, 5*time.Second)
 	duration(&cfg.PollGrace, time.Minute)
+	duration(&cfg.PollHooked, 10*time.Second)
 	duration(&cfg.HeldFor, 20*time.Hour)
 	duration(&cfg.AskedFor, time.Hour)
 	if cfg.SingleMax <= 0 || cfg.SingleMax > maxPart {

@@ -86,14 +86,22 @@ func FuzzErrors(f *testing.F) {
 		f.Add(400, s)
 	}
 	f.Add(200, "sha256=00")
+	f.Add(200, `{"payload":{"main_task":{"id":"m","status":"completed","file_data":[{"status":"completed","download_link":"/v1/download/k"}]}}}`)
+	c, err := New(Config{BaseURL: "http://d3.test"})
+	if err != nil {
+		f.Fatal(err)
+	}
 	f.Fuzz(func(t *testing.T, status int, in string) {
 		kind, message := apiError(status, nil, []byte(in))
 		if kind == "" && message != "" {
 			t.Errorf("words %q of no kind", message)
 		}
-		ids, ok := readWebhook([]byte(in))
-		if !ok && ids != nil || len(ids) > maxFiles {
+		if ids := taskIDs([]byte(in)); len(ids) > maxFiles {
 			t.Errorf("%d ids", len(ids))
+		}
+		o, _ := parseObject([]byte(in))
+		if task, ok := c.readEnded(o.object("payload").object("maintask")); ok && (!task.State.Ended() || len(task.Files) == 0 || !validID(string(task.ID))) {
+			t.Errorf("ended: %+v", task)
 		}
 		if b := signature(in); b != nil && len(b) != 32 {
 			t.Errorf("a signature of %d bytes", len(b))

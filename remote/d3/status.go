@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"dropfs/remote"
@@ -34,6 +35,8 @@ type File struct {
 	Link    remote.Secret // where the result is, absolute; "" where there is none
 	Code    string        // of a failure: the service's code and words, shortened
 	Message string
+	// Percent is how far it came, from 0 to 100. 0 also where the service tells none: only a hub does.
+	Percent int
 }
 
 // Task is an operation as it stands.
@@ -41,6 +44,22 @@ type Task struct {
 	ID    TaskID
 	State State
 	Files []File // in the service's order
+}
+
+// Part is how far the task came, from 0 to 1, as far as the service tells.
+func (t Task) Part() float64 {
+	if t.State.Ended() {
+		return 1
+	}
+	done := 0
+	for _, f := range t.Files {
+		if f.State.Ended() {
+			done += 100
+		} else {
+			done += f.Percent
+		}
+	}
+	return float64(done) / float64(100*max(len(t.Files), 1))
 }
 
 // maxFiles bounds the files of one task.
@@ -124,6 +143,9 @@ func (c *Client) readFile(o object) File {
 		if u, err := c.resolve(link); err == nil {
 			f.Link = remote.Secret(u.String())
 		}
+	}
+	if n, err := strconv.ParseFloat(o.text("progress"), 64); err == nil && n > 0 && n <= 100 {
+		f.Percent = int(n)
 	}
 	f.Code = c.clean(o.text("errorcode"))
 	f.Message = c.clean(o.text("errormessage"))

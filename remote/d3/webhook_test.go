@@ -84,23 +84,37 @@ func TestWebhookSignature(t *testing.T) {
 	}
 }
 
-// TestB6AWebhookWakesAndSaysNothing has events of several shapes wake a wait; what is true is still asked for.
-func TestB6AWebhookWakesAndSaysNothing(t *testing.T) {
+// TestB6AWebhook has events of several shapes come to a wait, of which one tells all and ends it; of the others some have it
+// ask at once, some a moment later, and some mean nothing.
+func TestB6AWebhook(t *testing.T) {
+	const never = -1
+	end := func(task string) string { return `{"type":"operation.completed","payload":{"main_task":` + task + `}}` }
 	for _, tt := range []struct {
 		name, body string
-		wakes      bool
+		asked      time.Duration // after the event; never: not because of it
+		ended      bool          // without a question
 	}{
-		{"as documented", event, true},
-		{"a file's", `{"type":"fileTask.completed","payload":{"file_task":{"id":"f","main_task_id":"main_1"}}}`, true},
-		{"camelCase", `{"type":"x","payload":{"mainTaskId":"main_1"}}`, true},
-		{"another task's", `{"type":"x","payload":{"main_task":{"id":"main_2"}}}`, false},
-		{"says so elsewhere", `{"type":"main_1"}`, false},
+		{"as documented, as far as it is", event, 0, false},
+		{"a file's", `{"type":"fileTask.completed","payload":{"file_task":{"id":"f","main_task_id":"main_1"}}}`, 500 * time.Millisecond, false},
+		{"camelCase", `{"type":"x","payload":{"mainTaskId":"main_1"}}`, 0, false},
+		{"another task's", `{"type":"x","payload":{"main_task":{"id":"main_2"}}}`, never, false},
+		{"says so elsewhere", `{"type":"main_1"}`, never, false},
+		{"tells all", end(`{"id":"main_1","status":"completed","count":{"total":1},"file_data":[{"file_key":"k","status":"completed","download_link":"/v1/download/k"}]}`), never, true},
+		{"tells all, of a failure", end(`{"id":"main_1","status":"FAILED","file_data":[{"file_key":"k","status":"failed","error_code":"internal_error"}]}`), never, true},
+		{"of two files tells one", end(`{"id":"main_1","status":"completed","count":{"total":2},"file_data":[{"status":"completed","download_link":"/v1/download/k"}]}`), 0, false},
+		{"of a file that goes on", end(`{"id":"main_1","status":"completed","file_data":[{"status":"running"}]}`), 0, false},
+		{"a result without a link", end(`{"id":"main_1","status":"completed","file_data":[{"status":"completed"}]}`), 0, false},
+		{"a result on another host", end(`{"id":"main_1","status":"completed","file_data":[{"status":"completed","download_link":"http://evil.test/v1/download/k"}]}`), 0, false},
+		{"of a task that goes on", end(`{"id":"main_1","status":"running","file_data":[{"status":"completed","download_link":"/v1/download/k"}]}`), 0, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				var asked instants
-				lines := []string{running, running, running, running, running, running, running, running, done}
-				cfg := through("http://d3.test", scripted(&asked, lines...))
+				lines := make([]string, 8)
+				for i := range lines {
+					lines[i] = running
+				}
+				cfg := through("http://d3.test", scripted(&asked, append(lines, done)...))
 				cfg.PollFirst, cfg.WebhookSecret = 500*time.Millisecond, remote.Secret(whsec)
 				c := client(t, cfg)
 				var got d3.Task
@@ -110,20 +124,114 @@ func TestB6AWebhookWakesAndSaysNothing(t *testing.T) {
 					got, err = c.Wait(t.Context(), "main_1")
 					ended <- err
 				}()
-				time.Sleep(20 * time.Second)
+				time.Sleep(16 * time.Second) // between two questions that are 5 s apart
 				synctest.Wait()
 				before := len(asked.list())
 				if code := deliver(c.Webhook(), "POST", "X-Webhook-Signature", hex.EncodeToString(mac(tt.body)), tt.body); code != 204 {
 					t.Fatalf("answered %d", code)
 				}
-				synctest.Wait()
-				if woke := len(asked.list()) > before; woke != tt.wakes {
-					t.Errorf("it was asked at once: %v, want %v", woke, tt.wakes)
+				if tt.asked > 0 {
+					synctest.Wait()
+					if len(asked.list()) > before {
+						t.Error("it was asked at once")
+					}
+					time.Sleep(tt.asked)
 				}
-				if err := <-ended; err != nil || got.State != d3.Completed {
+				synctest.Wait()
+				if woke := len(asked.list()) > before; woke != (tt.asked != never) {
+					t.Errorf("it was asked because of it: %v", woke)
+				}
+				if tt.ended != (len(ended) == 1) && tt.asked == never {
+					t.Errorf("the wait has ended: %v", !tt.ended)
+				}
+				if err := <-ended; err != nil || !got.State.Ended() || got.ID != "main_1" && tt.ended {
 					t.Errorf("got %+v, %v", got, err)
+				}
+				if tt.ended && len(asked.list()) != before {
+					t.Error("it was asked all the same")
 				}
 			})
 		})
+	}
+}
+
+// TestB6OfTwoEventsTheOneThatSaysMoreCounts sends a file's event and its task's, in both orders.
+func TestB6OfTwoEventsTheOneThatSaysMoreCounts(t *testing.T) {
+	const (
+		file = `{"type":"fileTask.completed","payload":{"file_task":{"id":"f","main_task_id":"main_1"}}}`
+		all  = `{"type":"operation.completed","payload":{"main_task":{"id":"main_1","status":"completed","file_data":[{"status":"completed","download_link":"/v1/download/k"}]}}}`
+	)
+	for _, order := range [][]string{{file, all}, {all, file}, {file, file, all}} {
+		synctest.Test(t, func(t *testing.T) {
+			var asked instants
+			cfg := through("http://d3.test", scripted(&asked, running))
+			cfg.PollFirst, cfg.WebhookSecret = time.Minute, remote.Secret(whsec)
+			c := client(t, cfg)
+			ended := make(chan error, 1)
+			go func() {
+				_, err := c.Wait(t.Context(), "main_1")
+				ended <- err
+			}()
+			synctest.Wait()
+			for _, body := range order {
+				deliver(c.Webhook(), "POST", "X-Webhook-Signature", hex.EncodeToString(mac(body)), body)
+			}
+			synctest.Wait()
+			if len(ended) != 1 || len(asked.list()) != 1 {
+				t.Errorf("ended: %d, asked %d times", len(ended), len(asked.list()))
+			}
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+		})
+	}
+}
+
+// TestB6Pace: while webhooks arrive status is asked for slowly; when one has not come for a task that ended, as usual again.
+func TestB6Pace(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var asked instants
+		cfg := through("http://d3.test", scripted(&asked, running, running, running, done))
+		cfg.PollFirst, cfg.WebhookSecret = 500*time.Millisecond, remote.Secret(whsec)
+		c := client(t, cfg)
+		other := `{"type":"x","payload":{"main_task":{"id":"main_0"}}}`
+		deliver(c.Webhook(), "POST", "X-Webhook-Signature", hex.EncodeToString(mac(other)), other)
+		wait := func(want ...time.Duration) {
+			t.Helper()
+			before, began := len(asked.list()), time.Now()
+			if _, err := c.Wait(t.Context(), "main_1"); err != nil {
+				t.Error(err)
+			}
+			got := asked.list()[before:]
+			if len(got) != len(want) || time.Since(began) != want[len(want)-1] {
+				t.Errorf("asked at %v, ended after %v, not %v", got, time.Since(began), want)
+			}
+		}
+		wait(0, 10*time.Second, 20*time.Second, 30*time.Second)
+		asked = instants{}
+		wait(0, 500*time.Millisecond, 1250*time.Millisecond, 2375*time.Millisecond)
+	})
+}
+
+// TestWebhooksOfSeveral has two clients with secrets of their own share an address.
+func TestWebhooksOfSeveral(t *testing.T) {
+	one := client(t, d3.Config{BaseURL: "http://d3.test", WebhookSecret: whsec})
+	two := client(t, d3.Config{BaseURL: "http://d3.test", WebhookSecret: "other"})
+	none := client(t, d3.Config{BaseURL: "http://d3.test"})
+	for _, tt := range []struct {
+		clients []*d3.Client
+		body    string
+		want    int
+	}{
+		{[]*d3.Client{none, two, one}, event, 204},
+		{[]*d3.Client{one, two}, event, 204},
+		{[]*d3.Client{two, none}, event, 401},
+		{[]*d3.Client{two, one}, "[]", 400},
+		{nil, event, 401},
+	} {
+		h := d3.Webhooks(func() []*d3.Client { return tt.clients })
+		if got := deliver(h, "POST", "X-Webhook-Signature", hex.EncodeToString(mac(tt.body)), tt.body); got != tt.want {
+			t.Errorf("%d clients, %s: %d, not %d", len(tt.clients), tt.body[:2], got, tt.want)
+		}
 	}
 }

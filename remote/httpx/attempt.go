@@ -156,7 +156,9 @@ func (c *Client) send(ctx context.Context, req *Request, method string, target *
 		return nil, e
 	}
 	if !signed && status != http.StatusTooManyRequests && sameOrigin(target, c.base) {
-		c.bucket.served(resp.Header)
+		if c.bucket.served(resp.Header) > keptWait {
+			c.keepRate()
+		}
 	}
 	rb := &recvBody{
 		rc: resp.Body, ctx: ctx, cancel: cancel, wd: wd, lim: c.down, count: c.metrics.down, stall: c.stallTimeout(req),
@@ -231,7 +233,9 @@ func (c *Client) accept(req *Request, resp *Response, signed bool) (*Response, e
 	defer resp.Body.Close()
 	e := c.statusError(req, &http.Response{StatusCode: resp.Status, Header: resp.Header, Body: resp.Body})
 	if resp.Status == http.StatusTooManyRequests && !signed {
-		e.RetryAfter = c.bucket.refused(e.RetryAfter)
+		if e.RetryAfter = c.bucket.refused(e.RetryAfter); e.RetryAfter > keptWait {
+			c.keepRate()
+		}
 	}
 	return nil, e
 }

@@ -169,14 +169,15 @@ func (b *bucket) refused(d time.Duration) time.Duration {
 }
 
 // served notes an answer that is no refusal, and what it announces (RateLimit-Remaining, RateLimit-Reset and their X- forms).
-func (b *bucket) served(h http.Header) {
+// It returns the wait that has been asked for by it, 0 where none is.
+func (b *bucket) served(h http.Header) time.Duration {
 	remaining, okLeft := announced(h, "Remaining")
 	reset, okReset := announced(h, "Reset")
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.penalty = 0
 	if !okLeft {
-		return
+		return 0
 	}
 	now := time.Now()
 	if b.lim != nil {
@@ -185,15 +186,18 @@ func (b *bucket) served(h http.Header) {
 		}
 	}
 	if remaining >= 1 || !okReset {
-		return
+		return 0
 	}
 	wait := time.Duration(min(reset, 86_400) * float64(time.Second))
 	if reset > 5e8 { // an instant, not a length
 		wait = min(time.Unix(int64(reset), 0).Sub(now), 24*time.Hour)
 	}
-	if until := now.Add(wait); until.After(b.blocked) {
-		b.blocked = until
+	until := now.Add(wait)
+	if !until.After(b.blocked) {
+		return 0
 	}
+	b.blocked = until
+	return wait
 }
 
 // announced reads one number of the RateLimit headers.

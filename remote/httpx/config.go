@@ -28,6 +28,9 @@ type Config struct {
 
 	Rate      RateLimit // requests to the service; the zero value is none but what the service announces
 	RateState RateState // as Client.RateState gave it before the last stop
+	// RateFile keeps the RateState over restarts, of one client alone: New reads it where RateState is zero, and it is written
+	// by Close and whenever the service asks to wait for more than a second. "": nothing is kept.
+	RateFile string
 
 	ConnectTimeout time.Duration // 0: 2 s
 	HeaderTimeout  time.Duration // from the last byte sent to the answer's head; 0: 20 s
@@ -50,6 +53,7 @@ type Client struct {
 	own     *http.Transport // rt, where it was made here
 	log     *logrus.Entry
 	bucket  *bucket
+	rate    rateFile
 	up      *rate.Limiter
 	down    *rate.Limiter
 	reg     *prometheus.Registry
@@ -73,10 +77,15 @@ func New(cfg Config) (*Client, error) {
 		}
 	}
 	setDefaults(&cfg)
+	kept := rateFile{path: cfg.RateFile}
+	if cfg.RateState == (RateState{}) {
+		cfg.RateState = kept.read()
+	}
 	c := &Client{
 		cfg: cfg, base: base, rt: cfg.RoundTripper, log: cfg.Log, bucket: newBucket(cfg.Rate, cfg.RateState),
 		up: byteLimiter(cfg.LimitUp), down: byteLimiter(cfg.LimitDown), reg: cfg.Registry,
 	}
+	c.rate.path = cfg.RateFile
 	if c.rt == nil {
 		c.own = newTransport(cfg)
 		c.rt = c.own
@@ -161,8 +170,9 @@ func (c *Client) SetBandwidth(up, down int64) {
 	setByteLimit(c.down, down)
 }
 
-// Close closes the idle connections. The client stays usable.
+// Close closes the idle connections and keeps the rate state. The client stays usable.
 func (c *Client) Close() {
+	c.keepRate()
 	if c.own != nil {
 		c.own.CloseIdleConnections()
 	}

@@ -81,10 +81,7 @@ func (d *d3Site) clientDoes(c *client.Client, op client.Operation) string {
 
 // TestD3OurClientOnS3: the links of results lead to another origin.
 func TestD3OurClientOnS3(t *testing.T) {
-	v := startS3(t)
-	d := newD3Site(t, func(c *Config) {
-		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
-	})
+	d, _ := newD3S3Site(t)
 	c, err := client.New(client.Config{BaseURL: d.srv.URL, Key: testKey, PollFirst: 5 * time.Millisecond, PollMax: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)

@@ -99,11 +99,7 @@ func TestD3Golden(t *testing.T) {
 
 // TestT4T7OnS3: uploads and results in a store of its own; a single upload goes there directly, parts through the hub.
 func TestT4T7OnS3(t *testing.T) {
-	v := startS3(t)
-	d := newD3Site(t, func(c *Config) {
-		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
-	})
-	d.results = "http://" + v.addr + "/"
+	d, v := newD3S3Site(t)
 	for _, c := range []struct {
 		name  string
 		body  []byte

@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -81,6 +80,7 @@ func (e *testEngine) Run(ctx context.Context, job convert.Job) error {
 			e.hold(job.Sources[0].Path)
 		}
 	case "html":
+		job.Came(0.42)
 		e.begun <- struct{}{}
 		select {
 		case <-e.release:
@@ -280,7 +280,7 @@ func (d *d3Site) result(main string, n int) (texts, keys []string) {
 			d.Fatalf("no absolute link: %v", f)
 		}
 		r := d.do(request{"GET", link, nil, nil}) // no redirect is followed, as by the Ruby SDK's users
-		if r.Status != 200 || strconv.Itoa(len(r.Body)) != fmt.Sprint(f["size"]) {
+		if r.Status != 200 || f["size"] != float64(len(r.Body)) {
 			d.Fatalf("%s: %d, %d bytes: %v", link, r.Status, len(r.Body), f)
 		}
 		texts, keys = append(texts, string(r.Body)), append(keys, f["file_key"].(string))

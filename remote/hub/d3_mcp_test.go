@@ -190,11 +190,7 @@ func TestMCPOperations(t *testing.T) {
 
 // TestMCPUploadContentOnS3: what is in a message goes to the store through the hub.
 func TestMCPUploadContentOnS3(t *testing.T) {
-	v := startS3(t)
-	d := newD3Site(t, func(c *Config) {
-		c.Objects = "s3://" + s3Key + ":" + s3Secret + "@" + v.addr + "/hub?tls=false"
-	})
-	d.results = "http://" + v.addr + "/"
+	d, _ := newD3S3Site(t)
 	s := d.session(testKey)
 	up := d.calls(s, "upload_content", map[string]any{"file_name": "a.txt", "text": "hello"})
 	op := d.calls(s, "convert_file", map[string]any{"file_keys": []any{up["file_key"]}, "convert_to": "md"})

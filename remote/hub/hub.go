@@ -63,7 +63,7 @@ type Config struct {
 	PrivateHooks bool
 
 	jobWait                   func(n int) time.Duration // as in store.JobsConfig, like the next; tests wait less
-	jobPoll                   time.Duration
+	jobPoll, tellEvery        time.Duration
 	step                      func(name string) // called after each step of an upload; tests die in it
 	multipartMin, partSizeMin int64             // as in dropzone.Config; tests use small ones
 }
@@ -194,6 +194,7 @@ func (h *Hub) openObjects(ctx context.Context, signer objects.Signer) (*objects.
 		if err != nil {
 			return nil, err
 		}
+		cfg.Now = h.cfg.Now
 		h.objects, err = objects.OpenS3(ctx, cfg)
 		return nil, err
 	}

@@ -42,7 +42,7 @@ func (h *Hub) newD3(ctx context.Context, local bool) (*d3.API, error) {
 		Store: h.store, Objects: h.objects, Presign: !local, Convert: h.cfg.Convert, URLSecret: secret,
 		PublicURL: h.cfg.PublicURL, BehindProxy: h.cfg.BehindProxy, Keep: h.cfg.Keep, Scratch: h.scratch(),
 		Limiter: web.NewLimiter(rate, h.cfg.BehindProxy, h.cfg.Now), RateText: rateText(rate), HashKey: dropzone.HashKey,
-		PrivateHooks: h.cfg.PrivateHooks, Now: h.cfg.Now, Log: h.log, Step: h.cfg.step,
+		PrivateHooks: h.cfg.PrivateHooks, Now: h.cfg.Now, TellEvery: h.cfg.tellEvery, Log: h.log, Step: h.cfg.step,
 	})
 	if h.cfg.Convert == nil {
 		return api, nil

@@ -26,6 +26,7 @@ import (
 const (
 	childDir = "DROPFS_TEST_HUB_DIR"
 	childDie = "DROPFS_TEST_HUB_DIE" // STEP:N, the step at whose Nth time it kills itself
+	childS3  = "DROPFS_TEST_HUB_S3"  // Config.Objects
 )
 
 func TestMain(m *testing.M) {
@@ -46,7 +47,7 @@ func serveChild(dir, die string) error {
 	ctx := context.Background()
 	h, err := Open(ctx, Config{
 		Convert: childEngines(dir),
-		DataDir: dir, Keys: []KeySpec{{Key: testKey, GBMonths: -1}}, multipartMin: 1 << 20, partSizeMin: 256 << 10,
+		DataDir: dir, Objects: os.Getenv(childS3), Keys: []KeySpec{{Key: testKey, GBMonths: -1}}, multipartMin: 1 << 20, partSizeMin: 256 << 10,
 		step: func(step string) {
 			if step != name {
 				return

@@ -93,11 +93,16 @@ func (v *s3Server) keys(t *testing.T) (keys []string, uploads int) {
 	return keys, uploads
 }
 
+// objects is the Config.Objects of a hub on v.
+func (v *s3Server) objects() string {
+	return fmt.Sprintf("s3://%s:%s@%s/hub?tls=false", s3Key, s3Secret, v.addr)
+}
+
 func newS3Site(t *testing.T) (*site, *s3Server) {
 	t.Helper()
 	v := startS3(t)
 	s := newSite(t, func(c *Config) {
-		c.Objects = fmt.Sprintf("s3://%s:%s@%s/hub?tls=false", s3Key, s3Secret, v.addr)
+		c.Objects = v.objects()
 	})
 	t.Cleanup(http.DefaultTransport.(*http.Transport).CloseIdleConnections)
 	return s, v

@@ -59,6 +59,7 @@ func (b *Box) start(ctx context.Context, s Spec) (*Process, error) {
 type plumbing struct {
 	ours, theirs           []*os.File // to be closed: by us at the end, by us once the child has its own
 	status, stdout, stderr *os.File   // ends to be read; stdout nil where it goes to a file
+	watch                  io.Writer  // Spec.Watch
 }
 
 func (pl *plumbing) pipe() (r, w *os.File, err error) {
@@ -90,7 +91,7 @@ func (b *Box) command(s Spec) (*exec.Cmd, *plumbing, error) {
 		return nil, nil, err
 	}
 	cmd := &exec.Cmd{Path: "/proc/self/exe", Args: []string{"dropfs", Arg, string(text)}, Env: s.environ(), SysProcAttr: b.attributes()}
-	pl := &plumbing{}
+	pl := &plumbing{watch: s.Watch}
 	if err := pl.connect(cmd, s); err != nil {
 		closeAll(pl.ours)
 		closeAll(pl.theirs)
@@ -139,9 +140,9 @@ func (pl *plumbing) supervise(ctx context.Context, cmd *exec.Cmd) (Result, error
 	outs := make(chan []byte, 1)
 	errs := make(chan []byte, 1)
 	stat := make(chan []byte, 1)
-	go func() { outs <- head(pl.stdout) }()
-	go func() { errs <- head(pl.stderr) }()
-	go func() { stat <- head(pl.status) }()
+	go func() { outs <- head(pl.stdout, pl.watch) }()
+	go func() { errs <- head(pl.stderr, nil) }()
+	go func() { stat <- head(pl.status, nil) }()
 	// The group is killed when the context ends, and also after the program's own end, while it is not yet waited for: until
 	// then its number belongs to nobody else.
 	group := cmd.Process.Pid
@@ -176,12 +177,16 @@ func waitEnd(pid int) {
 	}
 }
 
-// head reads all that comes and keeps the beginning (S6).
-func head(f *os.File) []byte {
+// head reads all that comes and keeps the beginning (S6). watch, where there is one, is given all of it.
+func head(f *os.File, watch io.Writer) []byte {
 	if f == nil {
 		return nil
 	}
-	kept, _ := io.ReadAll(io.LimitReader(f, maxMessages)) // what was read until an error is kept
-	_, _ = io.Copy(io.Discard, f)
+	var r io.Reader = f
+	if watch != nil {
+		r = io.TeeReader(f, watch)
+	}
+	kept, _ := io.ReadAll(io.LimitReader(r, maxMessages)) // what was read until an error is kept
+	_, _ = io.Copy(io.Discard, r)
 	return kept
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"errors"
 	"fmt"
+	"io"
 	"path/filepath"
 	"time"
 )
@@ -22,13 +23,16 @@ const maxMessages = 64 << 10
 
 // Spec says what is run.
 type Spec struct {
-	Argv    []string // the program by its absolute path, and its arguments
-	Dir     string   // absolute; where the program runs, and all that it may change
-	Read    []string // absolute; further files and directories that it may read
-	Env     []string // further variables, KEY=value; they win over the usual ones
-	Stdin   string   // a file; "" nothing
-	Stdout  string   // a file to be made; "" kept in Result.Stdout
-	Sockets bool     // sockets of the file system are allowed, and may be made in /tmp
+	Argv   []string // the program by its absolute path, and its arguments
+	Dir    string   // absolute; where the program runs, and all that it may change
+	Read   []string // absolute; further files and directories that it may read
+	Env    []string // further variables, KEY=value; they win over the usual ones
+	Stdin  string   // a file; "" nothing
+	Stdout string   // a file to be made; "" kept in Result.Stdout
+	// Watch is given all that the program writes to standard output, as it comes, until Run returns; nil: nobody is. Not
+	// with Stdout.
+	Watch   io.Writer
+	Sockets bool // sockets of the file system are allowed, and may be made in /tmp
 	Limits  Limits
 }
 

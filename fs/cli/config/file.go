@@ -6,10 +6,12 @@ import (
 	"fmt"
 	"io/fs"
 	"maps"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	toml "github.com/pelletier/go-toml/v2"
@@ -84,6 +86,10 @@ type Convert struct {
 	Fallback   bool          `toml:"fallback"`
 	PerHour    int           `toml:"per_hour"`
 	Deadline   string        `toml:"deadline"`
+	// WebhookListen is the address at which the service's webhooks come in, from where the world reaches it; "": none do.
+	WebhookListen     string        `toml:"webhook_listen"`
+	WebhookSecret     remote.Secret `toml:"webhook_secret"`
+	WebhookSecretFile string        `toml:"webhook_secret_file"`
 }
 
 // Load reads and checks the file at path. A file that is not there is an empty one, unless it must be.
@@ -215,12 +221,32 @@ func (c *Convert) check(what string) error {
 		return fmt.Errorf("%s: service must be d3", what)
 	case c.Prefer != "" && c.Prefer != "remote" && c.Prefer != "local":
 		return fmt.Errorf("%s: prefer must be remote or local", what)
-	case c.Deadline != "":
+	case c.WebhookListen == "" && (c.WebhookSecret != "" || c.WebhookSecretFile != ""):
+		return fmt.Errorf("%s: webhook_secret belongs to webhook_listen", what)
+	}
+	if c.Deadline != "" {
 		if _, err := ParseDuration(c.Deadline); err != nil {
 			return fmt.Errorf("%s: deadline: %w", what, err)
 		}
 	}
+	if c.WebhookListen != "" {
+		if err := CheckListen(c.WebhookListen); err != nil {
+			return fmt.Errorf("%s: webhook_listen: %w", what, err)
+		}
+	}
 	return CheckURL(c.URL)
+}
+
+// CheckListen tells why a text is no address to listen at.
+func CheckListen(text string) error {
+	_, port, err := net.SplitHostPort(text)
+	if err == nil {
+		_, err = strconv.ParseUint(port, 10, 16)
+	}
+	if err != nil {
+		return fmt.Errorf("%q is not of the form ADDRESS:PORT", text)
+	}
+	return nil
 }
 
 // CheckAccountName tells why a name cannot be that of an account, which is a directory on the disk and in the state
@@ -260,15 +286,19 @@ func redactURL(text string) string {
 
 // holdsKeys tells whether the file holds anything that opens something.
 func (c *File) holdsKeys() bool {
-	if c.Convert != nil && c.Convert.APIKey != "" || len(c.Serve.APIKey) > 0 {
+	if c.Convert.holdsKeys() || len(c.Serve.APIKey) > 0 {
 		return true
 	}
 	for _, a := range c.Accounts {
-		if a.APIKey != "" || len(a.Drops) > 0 || a.Convert != nil && a.Convert.APIKey != "" {
+		if a.APIKey != "" || len(a.Drops) > 0 || a.Convert.holdsKeys() {
 			return true
 		}
 	}
 	return false
+}
+
+func (c *Convert) holdsKeys() bool {
+	return c != nil && (c.APIKey != "" || c.WebhookSecret != "")
 }
 
 // Dir is the directory of the file.

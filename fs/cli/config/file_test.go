@@ -67,6 +67,8 @@ func TestG3ParseErrors(t *testing.T) {
 		{"bad poll", "poll = \"soon\"\n", "poll"},
 		{"list", "poll = [1]\n", "wrong type"},
 		{"bad drop", ok + "[accounts.a.drops]\n\"x/y\"=\"id\"\n", "cannot be the name"},
+		{"webhooks without an address", ok + "[accounts.a.convert]\nservice=\"d3\"\nurl=\"http://h\"\nwebhook_secret=\"s\"\n", "belongs to webhook_listen"},
+		{"webhooks at no address", ok + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nwebhook_listen=\"8335\"\n", "ADDRESS:PORT"},
 		{"convert service", ok + "[accounts.a.convert]\nservice=\"x\"\n", "must be d3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -111,6 +113,8 @@ func TestG2KeysNeedAPrivateFile(t *testing.T) {
 		{"key, others", base + "api_key=\"k\"\n", 0o604, true},
 		{"drop id, open", base + "[accounts.a.drops]\nx=\"id\"\n", 0o644, true},
 		{"key file, open", base + "api_key_file=\"/k\"\n", 0o644, false},
+		{"webhook secret, open", base + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nwebhook_listen=\":1\"\nwebhook_secret=\"k\"\n", 0o644, true},
+		{"webhook secret file, open", base + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nwebhook_listen=\":1\"\nwebhook_secret_file=\"/k\"\n", 0o644, false},
 		{"hub key, open", "[serve]\napi_key=[\"k\"]\n", 0o644, true},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -27,6 +27,7 @@ const maxKey = 16 << 10
 const (
 	KindAccount = "account"
 	KindConvert = "convert"
+	KindWebhook = "webhook" // the secret that signs the webhooks of a conversion service
 	KindSecret  = "secret"
 )
 
@@ -148,15 +149,29 @@ func ReadKeyFile(path string) (remote.Secret, error) {
 
 // ReadKey reads a key: the first line, without spaces around it.
 func ReadKey(r io.Reader) (remote.Secret, error) {
-	text, err := io.ReadAll(io.LimitReader(r, maxKey+1))
+	keys, err := ReadKeys(r, 1)
 	if err != nil {
 		return "", err
 	}
-	if len(text) > maxKey {
-		return "", fmt.Errorf("a key has at most %d bytes", maxKey)
+	return keys[0], nil
+}
+
+// ReadKeys reads n keys, one a line; those that are missing are empty.
+func ReadKeys(r io.Reader, n int) ([]remote.Secret, error) {
+	text, err := io.ReadAll(io.LimitReader(r, maxKey+1))
+	if err != nil {
+		return nil, err
 	}
-	line, _, _ := strings.Cut(string(text), "\n")
-	return remote.Secret(strings.TrimSpace(line)), nil
+	if len(text) > maxKey {
+		return nil, fmt.Errorf("a key has at most %d bytes", maxKey)
+	}
+	keys, rest := make([]remote.Secret, n), string(text)
+	for i := range keys {
+		var line string
+		line, rest, _ = strings.Cut(rest, "\n")
+		keys[i] = remote.Secret(strings.TrimSpace(line))
+	}
+	return keys, nil
 }
 
 // AccountKey finds the key of an account: in its section, in the file it names, else where login keeps keys.
@@ -176,6 +191,22 @@ func (c *File) ConvertFor(keys Keys, name string) (*Convert, remote.Secret, erro
 	}
 	key, err := c.key(keys, section.APIKey, section.APIKeyFile, KindConvert, keyName)
 	return section, key, err
+}
+
+// WebhookSecretFor finds the secret that signs the webhooks for the section that ConvertFor finds; "" where none come in.
+func (c *File) WebhookSecretFor(keys Keys, name string) (remote.Secret, error) {
+	section, keyName := c.Accounts[name].Convert, name
+	if section == nil {
+		section, keyName = c.Convert, ConvertForAll
+	}
+	if section == nil || section.WebhookListen == "" {
+		return "", nil
+	}
+	secret, err := c.key(keys, section.WebhookSecret, section.WebhookSecretFile, KindWebhook, keyName)
+	if err != nil {
+		return "", fmt.Errorf("webhook_secret: %w", err)
+	}
+	return secret, nil
 }
 
 // ConvertForAll is the name under which the key of the section for all accounts is kept.

@@ -13,6 +13,7 @@ import (
 	"dropfs/fs/cli/config"
 	"dropfs/fs/cli/engines"
 	"dropfs/fs/vfs"
+	"dropfs/remote"
 )
 
 // conversions is what magic names need, made at the first mount.
@@ -66,8 +67,17 @@ func (d *Disk) converter(a *account) *convert.Registry {
 	if section == nil && err == nil {
 		return nil
 	}
+	var secret remote.Secret
 	if err == nil {
-		a.converts, err = d.conv.set.WithService(*section, key, "dropfs/"+Version, log)
+		var serr error
+		if secret, serr = d.cfg.File.WebhookSecretFor(d.cfg.Keys, a.name); serr != nil {
+			a.deaf = "webhooks are refused: " + serr.Error()
+			log.WithError(serr).Warn("webhooks are refused; the conversion service is asked instead")
+		}
+		a.converts, err = d.conv.set.WithService(engines.ServiceConfig{
+			Convert: *section, Key: key, WebhookSecret: secret, Agent: "dropfs/" + Version, Log: log,
+			RateFile: filepath.Join(d.statePath(a.name), "convert-rate.json"),
+		})
 	}
 	if err != nil {
 		log.WithError(err).Warn("no conversion service; this machine's engines convert")
@@ -75,6 +85,9 @@ func (d *Disk) converter(a *account) *convert.Registry {
 	}
 	d.group.Go(func() { _ = a.converts.Engine.Background(d.ctx) }) // it ends with its context, and logs what it meets
 	a.converts.Engine.Edges()                                      // has it ask at once
+	if secret != "" {
+		d.group.Go(func() { d.receiveWebhooks(a, section.WebhookListen) })
+	}
 	return a.registry()
 }
 

@@ -56,7 +56,8 @@ type Disk struct {
 	conv     *conversions      // made at the first mount
 	hub      *embedded
 	socket   *http.Server
-	http     string // address of the status page
+	http     string               // address of the status page
+	hooks    map[string]*webhooks // by address
 }
 
 // New returns a daemon that holds nothing yet.
@@ -65,7 +66,7 @@ func New(cfg Config) *Disk {
 	return &Disk{
 		cfg: cfg, log: cfg.Log, feed: &vfs.Feed{}, started: time.Now(),
 		ctx: ctx, cancel: cancel, idle: make(chan struct{}), ended: make(chan struct{}),
-		accounts: map[string]*account{}, mounts: map[string]*mount{},
+		accounts: map[string]*account{}, mounts: map[string]*mount{}, hooks: map[string]*webhooks{},
 	}
 }
 
@@ -77,6 +78,7 @@ type account struct {
 	service *service
 
 	converts *engines.Service // guarded by Disk.mu; nil: none, or not asked for yet
+	deaf     string           // guarded by Disk.mu; why its webhooks do not come in
 }
 
 // file is the configuration as it was last read.

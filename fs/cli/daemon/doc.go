@@ -14,6 +14,8 @@
 //	    its end may take the lock.
 //	D3: an account keeps its slot, so that inode numbers stay over remounts.
 //	D4: the embedded hub is reached through no port, and its key is known to this user alone.
+//	D5: a webhook that no secret has signed does nothing; one that has ends a wait or hastens a question, and nothing is
+//	    kept of it: a daemon that dies forgets the runs that waited, and the next one takes the webhooks for nothing.
 //
 // Locks: Disk.mu guards the accounts and mounts; nothing waits while it is held.
 package daemon

@@ -1,11 +1,8 @@
 package daemon
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 
 	"github.com/sirupsen/logrus"
@@ -16,11 +13,8 @@ import (
 	"dropfs/remote/httpx"
 )
 
-// service is the client of one account, with what is remembered of it over restarts.
-type service struct {
-	*dropzone.Client
-	ratePath string // "" where nothing is remembered
-}
+// service is the client of one account.
+type service struct{ *dropzone.Client }
 
 // openService makes the client of an account.
 func (d *Disk) openService(name string) (*service, error) {
@@ -38,17 +32,17 @@ func (d *Disk) openService(name string) (*service, error) {
 	if key == "" && len(d.file().Accounts[name].Drops) == 0 {
 		return nil, fmt.Errorf("%w for it: dropfs login %s --url URL keeps one", config.ErrNoKey, name)
 	}
-	s := &service{ratePath: filepath.Join(d.statePath(name), "rate.json")}
-	s.Client, err = NewClient(d.file().Accounts[name], key, s.rateState(), log)
+	c, err := NewClient(d.file().Accounts[name], key, filepath.Join(d.statePath(name), "rate.json"), log)
 	if err != nil {
 		return nil, err
 	}
+	s := &service{c}
 	s.HTTP().SetBandwidth(d.cfg.Options.LimitUp, d.cfg.Options.LimitDown)
 	return s, nil
 }
 
-// NewClient makes the client that an account's section describes.
-func NewClient(a config.Account, key remote.Secret, rate httpx.RateState, log *logrus.Entry) (*dropzone.Client, error) {
+// NewClient makes the client that an account's section describes. rateFile is httpx.Config.RateFile.
+func NewClient(a config.Account, key remote.Secret, rateFile string, log *logrus.Entry) (*dropzone.Client, error) {
 	if a.Service != config.ServiceDropzone {
 		return nil, fmt.Errorf("service %s: this version speaks the Dropzone API only", a.Service)
 	}
@@ -61,30 +55,15 @@ func NewClient(a config.Account, key remote.Secret, rate httpx.RateState, log *l
 		Generation: dropzone.Generation(a.Wire.Generation), Credentials: dropzone.Credentials(a.Wire.Credentials),
 		KeyHeader: a.Wire.KeyHeader, DropHeader: a.Wire.DropHeader, Routes: routes, UploadHeader: a.Wire.UploadHeaders,
 		Download: dropzone.Download(a.Wire.Download), CDNBase: a.Wire.CDNBase, ListUnconfirmed: a.Wire.ListUnconfirmed,
-		HTTP: httpx.Config{RateState: rate, UserAgent: "dropfs/" + Version}, Log: log,
+		HTTP: httpx.Config{RateFile: rateFile, UserAgent: "dropfs/" + Version}, Log: log,
 	})
-}
-
-// rateState reads what was left of the rate limit; nothing where that is not known.
-func (s *service) rateState() (st httpx.RateState) {
-	text, err := os.ReadFile(s.ratePath)
-	if err == nil {
-		_ = json.Unmarshal(text, &st)
-	}
-	return st
 }
 
 // close ends the connections and remembers the rate limit.
 func (s *service) close() {
-	if s.Client == nil {
-		return
+	if s.Client != nil {
+		s.Client.Close()
 	}
-	if s.ratePath != "" {
-		if text, err := json.Marshal(s.HTTP().RateState()); err == nil {
-			_ = os.WriteFile(s.ratePath, text, fs.FileMode(0o600)) // a hint, best effort
-		}
-	}
-	s.Client.Close()
 }
 
 // dropIDs are the drops of an account that were made elsewhere.

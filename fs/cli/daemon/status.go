@@ -39,7 +39,7 @@ func (d *Disk) Status(context.Context) control.Status {
 			Status:     st,
 			CacheBytes: control.CacheBytes{Max: u.Max, Allocated: u.Allocated, Dirty: u.Dirty, Pinned: u.Pinned, Files: u.Files},
 			Refused:    d.refused(a.name),
-			Warnings:   warnings(st, time.Now()),
+			Warnings:   append(warnings(st, time.Now()), d.deafness(a)...),
 		})
 	}
 	d.mu.Lock()

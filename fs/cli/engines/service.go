@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/http"
 	"path/filepath"
 
 	"github.com/sirupsen/logrus"
@@ -24,9 +25,21 @@ type Service struct {
 	client   *d3.Client
 }
 
-// WithService adds the service of a section of the configuration; agent names this program to it.
-func (s *Set) WithService(c config.Convert, key remote.Secret, agent string, log *logrus.Entry) (*Service, error) {
-	client, err := d3.New(d3.Config{BaseURL: c.URL, Key: key, HTTP: httpx.Config{UserAgent: agent}, Log: log})
+// ServiceConfig is a section of the configuration, with what is kept elsewhere.
+type ServiceConfig struct {
+	config.Convert
+	Key           remote.Secret
+	WebhookSecret remote.Secret // "": webhooks are refused
+	Agent         string        // names this program to the service
+	RateFile      string        // see httpx.Config
+	Log           *logrus.Entry
+}
+
+// WithService adds a service.
+func (s *Set) WithService(c ServiceConfig) (*Service, error) {
+	client, err := d3.New(d3.Config{
+		BaseURL: c.URL, Key: c.Key, WebhookSecret: c.WebhookSecret, HTTP: httpx.Config{UserAgent: c.Agent, RateFile: c.RateFile}, Log: c.Log,
+	})
 	if err != nil {
 		return nil, fmt.Errorf("conversion service: %w", err)
 	}
@@ -35,7 +48,7 @@ func (s *Set) WithService(c config.Convert, key remote.Secret, agent string, log
 		h := sha256.Sum256([]byte(c.URL))
 		known = filepath.Join(s.cacheDir, "d3", hex.EncodeToString(h[:8])+".json")
 	}
-	engine, err := cloud.New(cloud.Config{Client: client, PerHour: c.PerHour, Known: known, Log: log})
+	engine, err := cloud.New(cloud.Config{Client: client, PerHour: c.PerHour, Known: known, Log: c.Log})
 	if err != nil {
 		return nil, fmt.Errorf("conversion service: %w", err)
 	}
@@ -52,6 +65,17 @@ func CheckService(ctx context.Context, url string, key remote.Secret, agent stri
 	defer client.Close()
 	_, err = client.Supported(ctx, d3.Question{Ext: "pdf"})
 	return err
+}
+
+// Webhooks is where the services' webhooks come in that share an address.
+func Webhooks(services func() []*Service) http.Handler {
+	return d3.Webhooks(func() []*d3.Client {
+		var clients []*d3.Client
+		for _, s := range services() {
+			clients = append(clients, s.client)
+		}
+		return clients
+	})
 }
 
 // Close ends its connections.

@@ -34,6 +34,7 @@ type Config struct {
 	// PrivateHooks lets webhooks be at addresses that are not public.
 	PrivateHooks bool
 	Now          func() time.Time
+	TellEvery    time.Duration // between two words about the progress of a task; 0: 1 s
 	Log          *logrus.Entry
 	// Step is called with the name of a step that is done; nil: nothing. Tests die in it.
 	Step func(name string)
@@ -51,6 +52,9 @@ type API struct {
 func New(cfg Config) *API {
 	if cfg.Step == nil {
 		cfg.Step = func(string) {}
+	}
+	if cfg.TellEvery == 0 {
+		cfg.TellEvery = time.Second
 	}
 	if cfg.Convert == nil {
 		cfg.Convert = convert.NewRegistry()

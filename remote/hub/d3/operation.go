@@ -53,6 +53,7 @@ func (a *API) operate(w http.ResponseWriter, r *http.Request, key store.Key) err
 	if err != nil {
 		return err
 	}
+	a.settle(r.Context(), answerSettle)
 	tasks, err := a.tasks(o, files)
 	if err != nil {
 		return err

@@ -105,31 +105,97 @@ func (b *watched) Read(p []byte) (int, error) {
 // join makes the parts that have arrived the bytes of the file, without moving any: the clients wait for the answer no
 // longer than for any other. etags, where given, must be theirs (T5).
 func (a *API) join(ctx context.Context, f store.D3File, etags map[int]string) (store.D3File, error) {
+	if f.Parts > 1 {
+		o, err := a.cfg.Store.D3Multipart(ctx, f.ID)
+		if err == nil {
+			return a.joinParts(ctx, f, o, etags)
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return f, err
+		}
+	}
 	parts, err := a.cfg.Store.D3Objects(ctx, f.ID)
 	if err != nil {
 		return f, err
+	}
+	if again, err := a.cfg.Store.D3File(ctx, f.ID); err == nil && again.Ready() {
+		return again, nil // by another request at the same time
 	}
 	if len(parts) == 0 && a.cfg.Presign && f.Parts == 1 && f.Size > 0 {
 		return a.joinElsewhere(ctx, f, etags)
 	}
 	if len(parts) != f.Parts {
-		return f, conflict("upload_incomplete", fmt.Sprintf("%d of %d parts have been uploaded.", len(parts), f.Parts))
+		return f, incomplete(len(parts), f.Parts)
 	}
 	size := int64(0)
 	for _, p := range parts {
 		size += p.Size
 		if want := etags[p.N]; want != "" && want != p.ETag {
-			return f, invalid(fmt.Sprintf("The etag of part %d is not that of what was uploaded.", p.N))
+			return f, otherETag(p.N)
 		}
 	}
 	if size != f.Size {
-		return f, conflict("size_mismatch", fmt.Sprintf("%d bytes have been uploaded, not %d.", size, f.Size))
+		return f, otherSize(size, f.Size)
 	}
 	f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, parts)
 	if errors.Is(err, store.ErrChanged) {
 		err = conflict("upload_changed", "A part was sent again while the upload was completed.")
 	}
 	return f, err
+}
+
+func incomplete(have, want int) error {
+	return conflict("upload_incomplete", fmt.Sprintf("%d of %d parts have been uploaded.", have, want))
+}
+
+func otherETag(n int) error {
+	return invalid(fmt.Sprintf("The etag of part %d is not that of what was uploaded.", n))
+}
+
+func otherSize(have, want int64) error {
+	return conflict("size_mismatch", fmt.Sprintf("%d bytes have been uploaded, not %d.", have, want))
+}
+
+// joinParts is join for parts that went to the object store itself, which puts them together.
+func (a *API) joinParts(ctx context.Context, f store.D3File, o store.D3Object, etags map[int]string) (store.D3File, error) {
+	up := inParts(f, o)
+	stored, err := a.cfg.Objects.Commit(ctx, up, etags)
+	if err != nil {
+		// Another request may have been faster; its upload is no longer open then.
+		if again, err := a.cfg.Store.D3File(ctx, f.ID); err == nil && again.Ready() {
+			return again, nil
+		}
+	}
+	switch {
+	case errors.Is(err, objects.ErrMissing), errors.Is(err, objects.ErrMismatch):
+		return f, a.whyNot(ctx, up, etags, err)
+	case errors.Is(err, objects.ErrTooSmall):
+		return f, conflict("part_too_small", "Every part but the last must have 5 MiB or more.")
+	case err != nil:
+		return f, err
+	}
+	a.cfg.Step("d3.parts.joined")
+	o.Size, o.ETag = f.Size, stored.ETag
+	return a.cfg.Store.ConfirmD3(ctx, f.ID, []store.D3Object{o})
+}
+
+// whyNot says in the wire's words why the object store did not put parts together.
+func (a *API) whyNot(ctx context.Context, up objects.Upload, etags map[int]string, cause error) error {
+	parts, err := a.cfg.Objects.Arrived(ctx, up)
+	if err != nil {
+		return errors.Join(cause, err)
+	}
+	if len(parts) != up.Count {
+		return incomplete(len(parts), up.Count)
+	}
+	size := int64(0)
+	for _, p := range parts {
+		if want, ok := etags[p.N]; ok && want != p.ETag {
+			return otherETag(p.N)
+		}
+		size += p.Size
+	}
+	return otherSize(size, up.Size)
 }
 
 // joinElsewhere is join for a single upload that went to the object store itself.
@@ -142,14 +208,14 @@ func (a *API) joinElsewhere(ctx context.Context, f store.D3File, etags map[int]s
 	stored, err := a.cfg.Objects.Commit(ctx, up, nil)
 	switch {
 	case errors.Is(err, objects.ErrMissing):
-		return f, conflict("upload_incomplete", "0 of 1 parts have been uploaded.")
+		return f, incomplete(0, 1)
 	case errors.Is(err, objects.ErrMismatch):
 		return f, conflict("size_mismatch", fmt.Sprintf("What was uploaded has not %d bytes.", f.Size))
 	case err != nil:
 		return f, err
 	}
 	if want := etags[1]; want != "" && want != stored.ETag {
-		return f, invalid("The etag of part 1 is not that of what was uploaded.")
+		return f, otherETag(1)
 	}
 	o.Size, o.ETag = f.Size, stored.ETag
 	if f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, []store.D3Object{o}); err == nil {

@@ -21,6 +21,7 @@ type fileJSON struct {
 	Task     string `json:"file_task_id"`
 	FileName string `json:"file_name,omitempty"`
 	Size     *int64 `json:"size,omitempty"`
+	Progress int    `json:"progress,omitempty"` // percent, of a task that is running, where its engine tells
 }
 
 func fileItem(k store.D3Task, base string) fileJSON {
@@ -61,11 +62,20 @@ func (a *API) status(w http.ResponseWriter, r *http.Request, key store.Key) erro
 	if err != nil {
 		return err
 	}
+	var came map[string]int
+	if op.Status == store.D3Running {
+		if came, err = a.cfg.Store.D3Progress(r.Context(), op.ID); err != nil {
+			return err
+		}
+	}
 	out := statusJSON{Status: op.Status, Files: []fileJSON{}, Main: op.ID, Action: op.Action, Notes: op.Notes}
 	for _, k := range op.Tasks {
 		item := fileItem(k, a.base(r))
 		if there := links[k.Output]; there != "" {
 			item.Link = there
+		}
+		if k.Status == store.D3Running {
+			item.Progress = came[k.ID]
 		}
 		out.Files = append(out.Files, item)
 	}

@@ -1,8 +1,10 @@
 package d3
 
 import (
+	"context"
 	"net/http"
 	"slices"
+	"time"
 
 	"dropfs/convert"
 	"dropfs/convert/magic"
@@ -46,7 +48,21 @@ func (a *API) supported(w http.ResponseWriter, r *http.Request, _ store.Key) err
 	if ext == "" || len(ext) > 64 {
 		return invalid("ext is required.")
 	}
+	a.settle(r.Context(), answerSettle)
 	return success(w, a.answer(ext, actionName(q.Action), q.Parameters))
+}
+
+// How long an answer, and a task, wait for engines that are still being looked for.
+const (
+	answerSettle = 10 * time.Second // the clients give up after 30 s (wire/d3.md §11)
+	taskSettle   = time.Minute
+)
+
+// settle has what a hub says of its engines right after its start be what it would say later (T15).
+func (a *API) settle(ctx context.Context, limit time.Duration) {
+	ctx, cancel := context.WithTimeout(ctx, limit)
+	defer cancel()
+	a.cfg.Convert.Settle(ctx)
 }
 
 func (a *API) answer(ext, action string, parameters map[string]any) support {

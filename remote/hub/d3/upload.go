@@ -2,6 +2,7 @@ package d3
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -78,15 +79,54 @@ func (a *API) announce(ctx context.Context, key store.Key, q announcement) (stor
 	if free >= 0 && *q.Size > free {
 		return store.D3File{}, &failure{http.StatusRequestEntityTooLarge, "too_large", "The server has not so much space.", nil}
 	}
-	return a.cfg.Store.AddD3File(ctx, store.D3File{
+	f := store.D3File{
 		Owner: key.ID, Name: q.Name, Type: q.Type, Size: *q.Size, Parts: q.Parts, UploadID: store.NewID(40),
 		Expires: a.cfg.Now().Add(a.cfg.Keep),
-	})
+	}
+	if a.cfg.Presign && f.Parts > 1 && f.Size/int64(f.Parts) >= minPart {
+		return a.announceParts(ctx, f)
+	}
+	return a.cfg.Store.AddD3File(ctx, f)
 }
 
-// putURLs are the URLs of all parts, in order. A single one leads to the object store itself where that can be; parts go
-// through the hub, each an object of its own, because their lengths are not known and may be less than S3 takes.
+// minPart is the least that the object store takes as a part that is not the last, in bytes. No client that cuts a file
+// into equal parts, but for a last one that is the rest, has smaller ones where the parts are as large as that on average.
+const minPart = 5 << 20
+
+// announceParts makes a file whose parts go to the object store itself. A death before the row is there leaves a multipart
+// upload that no row names, see package objects.
+func (a *API) announceParts(ctx context.Context, f store.D3File) (store.D3File, error) {
+	o := store.D3Object{Key: "parts_" + store.NewID(27)}
+	var err error
+	if o.UploadID, err = a.cfg.Objects.StartParts(ctx, o.Key, f.Type); err != nil {
+		return f, err
+	}
+	a.cfg.Step("d3.parts.begun")
+	added, err := a.cfg.Store.AddD3Multipart(ctx, f, o)
+	if err != nil {
+		return f, errors.Join(err, a.cfg.Objects.Delete(context.WithoutCancel(ctx), o.Key, o.UploadID))
+	}
+	a.cfg.Step("d3.parts.announced")
+	return added, nil
+}
+
+// inParts is the upload of f as the object store knows it.
+func inParts(f store.D3File, o store.D3Object) objects.Upload {
+	return objects.Upload{Key: o.Key, Type: f.Type, Size: f.Size, UploadID: o.UploadID, Count: f.Parts}
+}
+
+// putURLs are the URLs of all parts, in order. They lead to the object store itself where that can be; parts that may be
+// smaller than it takes go through the hub, each an object of its own.
 func (a *API) putURLs(r *http.Request, f store.D3File) ([]string, error) {
+	if f.Parts > 1 {
+		o, err := a.cfg.Store.D3Multipart(r.Context(), f.ID)
+		if err == nil {
+			return a.partURLs(r, inParts(f, o))
+		}
+		if !errors.Is(err, store.ErrNotFound) {
+			return nil, err
+		}
+	}
 	expires := a.cfg.Now().Add(min(putLifetime, a.cfg.Keep))
 	if a.cfg.Presign && f.Parts == 1 && f.Size > 0 {
 		o := store.D3Object{Key: f.ID + "-" + store.NewID(8), File: f.ID, N: 1}
@@ -101,6 +141,20 @@ func (a *API) putURLs(r *http.Request, f store.D3File) ([]string, error) {
 		// The size is that of the whole: the most that a part may have.
 		claim := objects.Claim{Method: http.MethodPut, Key: f.ID, Part: i + 1, Size: f.Size, Expires: expires}
 		urls[i] = a.base(r) + "/v1/upload/" + f.ID + "?" + a.signer.Query(claim).Encode()
+	}
+	return urls, nil
+}
+
+// partURLs are the object store's own URLs. Their sizes are not signed: the clients do not tell how they cut.
+func (a *API) partURLs(r *http.Request, u objects.Upload) ([]string, error) {
+	expires := time.Now().Add(min(putLifetime, a.cfg.Keep)) // by the store's clock, which is no test's
+	urls := make([]string, u.Count)
+	for i := range urls {
+		signed, err := a.cfg.Objects.SignPut(r.Context(), a.base(r), u, i+1, expires)
+		if err != nil {
+			return nil, err
+		}
+		urls[i] = signed.URL
 	}
 	return urls, nil
 }
@@ -134,7 +188,9 @@ func (a *API) complete(w http.ResponseWriter, r *http.Request, key store.Key) er
 			if p.N < 1 || p.N > f.Parts {
 				return invalid(fmt.Sprintf("part_number must be from 1 to %d.", f.Parts))
 			}
-			etags[p.N] = strings.Trim(strings.TrimPrefix(strings.TrimSpace(p.ETag), "W/"), `"`)
+			if etag := strings.Trim(strings.TrimPrefix(strings.TrimSpace(p.ETag), "W/"), `"`); etag != "" {
+				etags[p.N] = etag
+			}
 		}
 		if f, err = a.join(r.Context(), f, etags); err != nil {
 			return err

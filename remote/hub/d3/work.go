@@ -10,6 +10,8 @@ import (
 	"path"
 	"path/filepath"
 	"strings"
+	"sync"
+	"time"
 
 	"dropfs/convert"
 	"dropfs/remote/hub/store"
@@ -78,10 +80,11 @@ func (a *API) perform(ctx context.Context, k store.D3Task) (store.D3Result, erro
 	if err := os.Mkdir(run, 0o700); err != nil {
 		return store.D3Result{}, err
 	}
+	a.settle(ctx, taskSettle)
 	plan, err := a.plan(o, files)
 	var out string
 	if err == nil {
-		out, err = plan.Run(ctx, convert.Task{Step: o.Step, Sources: sources, Secret: o.secret}, run)
+		out, err = plan.Run(ctx, convert.Task{Step: o.Step, Sources: sources, Secret: o.secret, Progress: a.progress(ctx, k.ID)}, run)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -92,6 +95,24 @@ func (a *API) perform(ctx context.Context, k store.D3Task) (store.D3Result, erro
 	a.cfg.Step("d3.task.converted")
 	f, err := a.keep(ctx, k, out)
 	return store.D3Result{File: f}, err
+}
+
+// progress answers what writes down how far a task came: once in TellEvery at most, and nothing of what takes no longer.
+func (a *API) progress(ctx context.Context, task string) func(part float64) {
+	var mu sync.Mutex
+	told, last := time.Now(), 0
+	return func(part float64) {
+		mu.Lock()
+		defer mu.Unlock()
+		percent := min(int(100*part), 99) // all of it is a task that is completed
+		if percent <= last || time.Since(told) < a.cfg.TellEvery {
+			return
+		}
+		told, last = time.Now(), percent
+		if err := a.cfg.Store.SetD3Progress(ctx, task, percent); err != nil {
+			a.cfg.Log.WithError(err).Debug("progress of a conversion is not told")
+		}
+	}
 }
 
 // fetch copies the sources into dir: an engine must not change what others read as well.

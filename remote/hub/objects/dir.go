@@ -77,6 +77,9 @@ func validKey(key string) bool {
 
 // SignPut implements Store: the URL leads to ServeHTTP, mounted at /objects/.
 func (d *Dir) SignPut(_ context.Context, base string, u Upload, part int, expires time.Time) (Signed, error) {
+	if part > 0 && u.PartSize <= 0 {
+		return Signed{}, errors.New("objects: parts of a size that is not known are not for a directory")
+	}
 	c := Claim{Method: "PUT", Key: u.Key, Part: part, Size: u.Size, Type: u.Type, Expires: expires}
 	if part > 0 {
 		// The type belongs to the whole; a part is sent without one, as to S3.

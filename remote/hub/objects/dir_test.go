@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"sync"
 	"testing"
@@ -297,7 +298,7 @@ func TestParseS3(t *testing.T) {
 		{"s3://k:topsecret@h/b?tls=maybe", S3Config{}},
 	} {
 		got, err := ParseS3(c.raw, env)
-		if (err != nil) != (c.want.Endpoint == "") || err == nil && got != c.want {
+		if (err != nil) != (c.want.Endpoint == "") || err == nil && !reflect.DeepEqual(got, c.want) {
 			t.Errorf("%s: %+v %v", c.raw, got, err)
 		}
 		if err != nil && strings.Contains(err.Error(), "topsecret") {

@@ -40,7 +40,7 @@ func (d *Dir) Arrived(_ context.Context, u Upload) ([]Part, error) {
 	for _, e := range entries {
 		n, etag, ok := partName(e.Name())
 		fi, err := e.Info()
-		if !ok || err != nil || n > u.Parts() || fi.Size() != u.partLen(n) {
+		if !ok || err != nil || !u.fits(n, fi.Size()) {
 			continue
 		}
 		// Of a part sent twice, whose first was not yet removed, the later one counts.

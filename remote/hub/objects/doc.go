@@ -5,7 +5,8 @@
 //
 //	O1: an object that Commit, Put or Copy has answered is durable and never changes: uploads go to a place of their
 //	    own, and no signed URL reaches a committed object for writing.
-//	O2: a signed URL is good for one method, key, part, size and type, until one instant, and for nothing else.
+//	O2: a signed URL is good for one method, key, part, size and type, until one instant, and for nothing else; a part of
+//	    S3 whose size is not known has any size that S3 takes.
 //	O3: what has not exactly the declared size is never committed.
 //	O4: Commit, Abort and Delete can be repeated after a death at any instant, and lead to the same end.
 //
@@ -35,5 +36,13 @@
 // # S3
 //
 // A single upload is put under incoming/KEY and copied by the server to objects/KEY at Commit, because its signed URL
-// would still open it for writing; a multipart upload is completed at objects/KEY, its URLs die with it.
+// would still open it for writing; a multipart upload is completed at objects/KEY, its URLs die with it. Where the sizes of
+// its parts are not known beforehand (Upload.Count), Commit measures them.
+//
+// What a death after each step of a multipart upload leaves behind, and who cleans it:
+//
+//	StartParts      an upload that no row names                     Sweep gives it up after an hour
+//	the row         an upload, with the parts that came             it goes on, or goes with its row as garbage
+//	Commit          objects/KEY, no metadata yet                    Commit answers the object as it is; else it is given up
+//	                                                                with its row and removed as garbage
 package objects

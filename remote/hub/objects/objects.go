@@ -9,10 +9,11 @@ import (
 
 // Errors that a caller acts on.
 var (
-	ErrMissing  = errors.New("the bytes have not arrived")                         // Commit before all was sent
-	ErrMismatch = errors.New("the bytes that arrived are not those announced")     // of another size, or another ETag
-	ErrNotFound = errors.New("no such object")                                     // Open, Copy
-	ErrBusy     = errors.New("an upload of the same part is still being received") // later
+	ErrMissing  = errors.New("the bytes have not arrived")                                  // Commit before all was sent
+	ErrMismatch = errors.New("the bytes that arrived are not those announced")              // of another size, or another ETag
+	ErrNotFound = errors.New("no such object")                                              // Open, Copy
+	ErrTooSmall = errors.New("a part that is not the last is smaller than the store takes") // Commit
+	ErrBusy     = errors.New("an upload of the same part is still being received")          // later
 )
 
 // Upload is one upload as it was announced.
@@ -21,20 +22,33 @@ type Upload struct {
 	Type     string // Content-Type its PUT must have; "": see Signed
 	Size     int64  // bytes
 	UploadID string // "" for a single PUT
-	PartSize int64  // bytes of each part but the last
+	PartSize int64  // bytes of each part but the last; 0: not known, as far as they go
+	Count    int    // how many parts there are where PartSize is not known
 }
 
 // Parts returns how many parts the upload has; 0 for a single PUT.
 func (u Upload) Parts() int {
-	if u.UploadID == "" || u.PartSize <= 0 {
+	if u.UploadID == "" {
 		return 0
+	}
+	if u.PartSize <= 0 {
+		return u.Count
 	}
 	return int((u.Size + u.PartSize - 1) / u.PartSize)
 }
 
-// partLen returns the bytes of part n, counted from 1.
+// partLen returns the bytes of part n, counted from 1; -1: not known.
 func (u Upload) partLen(n int) int64 {
+	if u.PartSize <= 0 {
+		return -1
+	}
 	return min(u.PartSize, u.Size-int64(n-1)*u.PartSize)
+}
+
+// fits tells whether part n may have size bytes.
+func (u Upload) fits(n int, size int64) bool {
+	want := u.partLen(n)
+	return n >= 1 && n <= u.Parts() && (size == want || want < 0 && size <= u.Size)
 }
 
 // Part is a part that has arrived.
@@ -74,7 +88,7 @@ type Store interface {
 	// Arrived lists the parts of u that are there, in order.
 	Arrived(ctx context.Context, u Upload) ([]Part, error)
 	// Commit makes the bytes that have arrived the object, durably. etags, where given, must be those of the parts.
-	// It can be repeated (O4). ErrMissing, ErrMismatch.
+	// It can be repeated (O4). ErrMissing, ErrMismatch, ErrTooSmall.
 	Commit(ctx context.Context, u Upload, etags map[int]string) (Object, error)
 	// Cleanup removes what Commit has left of an upload. To be called when the metadata is durable.
 	Cleanup(ctx context.Context, u Upload) error

@@ -27,6 +27,7 @@ type S3Config struct {
 	SecretKey string
 	Plain     bool // http instead of https
 	Transport http.RoundTripper
+	Now       func() time.Time // nil: time.Now
 }
 
 // ParseS3 reads s3://KEY:SECRET@host:port/bucket[/prefix]?tls=false&region=R. Credentials that are not in it come from
@@ -77,6 +78,9 @@ var _ Store = (*S3)(nil)
 
 // OpenS3 checks that the bucket is there, and makes it where it is not.
 func OpenS3(ctx context.Context, cfg S3Config) (*S3, error) {
+	if cfg.Now == nil {
+		cfg.Now = time.Now
+	}
 	client, err := minio.New(cfg.Endpoint, &minio.Options{
 		Creds:  credentials.NewStaticV4(cfg.AccessKey, cfg.SecretKey, ""),
 		Secure: !cfg.Plain, Region: cfg.Region, Transport: cfg.Transport, BucketLookup: minio.BucketLookupAuto,
@@ -102,7 +106,7 @@ func lifetime(expires time.Time) time.Duration {
 	return min(max(time.Until(expires), time.Second), 7*24*time.Hour)
 }
 
-// SignPut implements Store. Content-Length is signed, and Content-Type where one was declared.
+// SignPut implements Store. Content-Length is signed where it is known, and Content-Type where one was declared.
 func (s *S3) SignPut(ctx context.Context, _ string, u Upload, part int, expires time.Time) (Signed, error) {
 	name, query, header := s.incoming(u.Key), url.Values{}, http.Header{}
 	size := u.Size
@@ -113,7 +117,9 @@ func (s *S3) SignPut(ctx context.Context, _ string, u Upload, part int, expires 
 	} else if u.Type != "" {
 		header.Set("Content-Type", u.Type)
 	}
-	header.Set("Content-Length", strconv.FormatInt(size, 10))
+	if size >= 0 {
+		header.Set("Content-Length", strconv.FormatInt(size, 10))
+	}
 	signed, err := s.core.PresignHeader(ctx, http.MethodPut, s.cfg.Bucket, name, lifetime(expires), query, header)
 	if err != nil {
 		return Signed{}, fmt.Errorf("objects: sign: %w", err)
@@ -151,7 +157,7 @@ func (s *S3) Arrived(ctx context.Context, u Upload) ([]Part, error) {
 			return nil, fmt.Errorf("objects: parts: %w", err)
 		}
 		for _, p := range page.ObjectParts {
-			if p.PartNumber <= u.Parts() && p.Size == u.partLen(p.PartNumber) {
+			if u.fits(p.PartNumber, p.Size) {
 				parts = append(parts, Part{N: p.PartNumber, ETag: strings.Trim(p.ETag, `"`), Size: p.Size})
 			}
 		}
@@ -194,15 +200,22 @@ func (s *S3) complete(ctx context.Context, u Upload, etags map[int]string) (Obje
 	if len(parts) != u.Parts() {
 		return Object{}, ErrMissing
 	}
-	list := make([]minio.CompletePart, len(parts))
+	list, size := make([]minio.CompletePart, len(parts)), int64(0)
 	for i, p := range parts {
+		size += p.Size
 		if want, ok := etags[p.N]; ok && want != p.ETag {
 			return Object{}, ErrMismatch
 		}
 		list[i] = minio.CompletePart{PartNumber: p.N, ETag: p.ETag}
 	}
+	if size != u.Size { // O3
+		return Object{}, ErrMismatch
+	}
 	if _, err := s.core.CompleteMultipartUpload(ctx, s.cfg.Bucket, s.object(u.Key), u.UploadID, list,
 		minio.PutObjectOptions{}); err != nil {
+		if minio.ToErrorResponse(err).Code == "EntityTooSmall" {
+			return Object{}, ErrTooSmall
+		}
 		return Object{}, fmt.Errorf("objects: complete: %w", err)
 	}
 	return s.stat(ctx, s.object(u.Key), u.Size)
@@ -366,7 +379,7 @@ func (s *S3) Sweep(ctx context.Context, known func([]string) (map[string]bool, e
 		}
 		for _, up := range page.Uploads {
 			// A multipart upload is begun before its file has a row, so a young one is let be.
-			if time.Since(up.Initiated) < time.Hour {
+			if s.cfg.Now().Sub(up.Initiated) < time.Hour {
 				continue
 			}
 			if err := unwanted([]string{strings.TrimPrefix(up.Key, s.object(""))}, func(string) error {

@@ -18,8 +18,28 @@ func scanD3File(row interface{ Scan(...any) error }) (D3File, error) {
 
 // AddD3File records an upload that is about to begin. What it does not say of ID and Created is filled in.
 func (s *Store) AddD3File(ctx context.Context, f D3File) (D3File, error) {
+	return s.addD3File(ctx, f, func(*tx, D3File) error { return nil })
+}
+
+// AddD3Multipart is AddD3File for an upload whose parts go to the object store itself: as o.UploadID, which is open, to
+// the object o.Key.
+func (s *Store) AddD3Multipart(ctx context.Context, f D3File, o D3Object) (D3File, error) {
+	return s.addD3File(ctx, f, func(t *tx, f D3File) error {
+		if _, err := t.exec(ctx, `INSERT INTO d3_multiparts (obj, upload_id) VALUES (?, ?)`, o.Key, o.UploadID); err != nil {
+			return err
+		}
+		return t.addD3Object(ctx, D3Object{Key: o.Key, File: f.ID})
+	})
+}
+
+func (s *Store) addD3File(ctx context.Context, f D3File, more func(*tx, D3File) error) (D3File, error) {
 	f.ID, f.Created = "in_"+NewID(27), s.now().Truncate(time.Millisecond).UTC()
-	err := s.write(ctx, quick, func(t *tx) error { return t.insertD3File(ctx, f) })
+	err := s.write(ctx, quick, func(t *tx) error {
+		if err := t.insertD3File(ctx, f); err != nil {
+			return err
+		}
+		return more(t, f)
+	})
 	return f, err
 }
 
@@ -99,8 +119,12 @@ func (s *Store) DropD3Object(ctx context.Context, key string) error {
 
 // dropD3Objects turns objects into garbage (S3).
 func (t *tx) dropD3Objects(ctx context.Context, where string, args ...any) error {
-	if _, err := t.exec(ctx, `INSERT INTO garbage (obj, upload_id) SELECT obj, '' FROM d3_objects WHERE `+where+
+	if _, err := t.exec(ctx, `INSERT INTO garbage (obj, upload_id) SELECT obj,
+		COALESCE((SELECT upload_id FROM d3_multiparts WHERE d3_multiparts.obj = d3_objects.obj), '') FROM d3_objects WHERE `+where+
 		` ON CONFLICT (obj) DO NOTHING`, args...); err != nil {
+		return err
+	}
+	if _, err := t.exec(ctx, `DELETE FROM d3_multiparts WHERE obj IN (SELECT obj FROM d3_objects WHERE `+where+`)`, args...); err != nil {
 		return err
 	}
 	_, err := t.exec(ctx, `DELETE FROM d3_objects WHERE `+where, args...)
@@ -124,6 +148,14 @@ func (s *Store) D3Objects(ctx context.Context, file string) ([]D3Object, error) 
 func (s *Store) D3Pending(ctx context.Context, file string, n int) (D3Object, error) {
 	o := D3Object{File: file, N: n, Size: -1}
 	err := s.row(ctx, `SELECT obj FROM d3_objects WHERE file = ? AND n = ? AND size < 0`, file, n).Scan(&o.Key)
+	return o, notFound(err)
+}
+
+// D3Multipart returns the object of an upload whose parts go to the object store itself. ErrNotFound.
+func (s *Store) D3Multipart(ctx context.Context, file string) (D3Object, error) {
+	o := D3Object{File: file, Size: -1}
+	err := s.row(ctx, `SELECT m.obj, m.upload_id FROM d3_objects o JOIN d3_multiparts m ON m.obj = o.obj WHERE o.file = ?`,
+		file).Scan(&o.Key, &o.UploadID)
 	return o, notFound(err)
 }
 
@@ -171,6 +203,9 @@ func (t *tx) chooseD3Objects(ctx context.Context, file string, parts []D3Object)
 			continue
 		}
 		if _, err := t.exec(ctx, `UPDATE d3_objects SET size = ?, etag = ? WHERE obj = ?`, o.Size, o.ETag, o.Key); err != nil {
+			return err
+		}
+		if _, err := t.exec(ctx, `DELETE FROM d3_multiparts WHERE obj = ?`, o.Key); err != nil {
 			return err
 		}
 	}

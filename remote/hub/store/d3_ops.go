@@ -150,6 +150,9 @@ func (s *Store) StartD3Task(ctx context.Context, id string) (D3Task, error) {
 		if _, err := t.exec(ctx, `UPDATE d3_ops SET status = ? WHERE id = ?`, D3Running, k.Op); err != nil {
 			return err
 		}
+		if err := t.dropD3Progress(ctx, id); err != nil {
+			return err
+		}
 		return t.dropD3Objects(ctx, `file = ?`, id) // of a run that died
 	})
 	return k, err
@@ -207,6 +210,9 @@ func (t *tx) finishD3(ctx context.Context, k D3Task, expires time.Time, events D
 		return err
 	}
 	if _, err := t.exec(ctx, `DELETE FROM d3_inputs WHERE task = ?`, k.ID); err != nil {
+		return err
+	}
+	if err := t.dropD3Progress(ctx, k.ID); err != nil {
 		return err
 	}
 	op, err := d3Op(ctx, t.each, k.Op)

@@ -13,6 +13,8 @@ var d3Schema = [...]string{
 	`CREATE TABLE IF NOT EXISTS d3_objects (
 		obj TEXT PRIMARY KEY, file TEXT NOT NULL, n INTEGER NOT NULL, size BIGINT NOT NULL, etag TEXT NOT NULL)`,
 	`CREATE INDEX IF NOT EXISTS d3_objects_file ON d3_objects (file, n)`,
+	// Objects whose parts clients send to the object store itself, until they are whole.
+	`CREATE TABLE IF NOT EXISTS d3_multiparts (obj TEXT PRIMARY KEY, upload_id TEXT NOT NULL)`,
 	`CREATE TABLE IF NOT EXISTS d3_ops (
 		id TEXT PRIMARY KEY, owner TEXT NOT NULL, action TEXT NOT NULL, notes TEXT NOT NULL, base TEXT NOT NULL,
 		status TEXT NOT NULL, created BIGINT NOT NULL, expires BIGINT NOT NULL)`,
@@ -23,6 +25,8 @@ var d3Schema = [...]string{
 		code TEXT NOT NULL, message TEXT NOT NULL, attempts INTEGER NOT NULL)`,
 	`CREATE INDEX IF NOT EXISTS d3_tasks_op ON d3_tasks (op, seq)`,
 	`CREATE INDEX IF NOT EXISTS d3_tasks_open ON d3_tasks (status) WHERE status IN ('queued', 'running')`,
+	// How far a task came that is being done.
+	`CREATE TABLE IF NOT EXISTS d3_progress (task TEXT PRIMARY KEY, percent INTEGER NOT NULL)`,
 	// Which files an unfinished task still reads.
 	`CREATE TABLE IF NOT EXISTS d3_inputs (task TEXT NOT NULL, file TEXT NOT NULL, PRIMARY KEY (task, file))`,
 	`CREATE INDEX IF NOT EXISTS d3_inputs_file ON d3_inputs (file)`,

@@ -30,6 +30,8 @@ type D3Object struct {
 	N    int
 	Size int64  // bytes; -1: being received
 	ETag string // without quotes
+	// UploadID is the object store's name for a multipart upload, whose parts clients send there; "": none is open.
+	UploadID string
 }
 
 // Words for the state of an operation and of a task (wire/d3.md §8).
