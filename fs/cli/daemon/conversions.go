@@ -2,12 +2,7 @@ package daemon
 
 import (
 	"errors"
-	"os"
 	"path/filepath"
-	"strconv"
-	"strings"
-
-	"golang.org/x/sys/unix"
 
 	"dropfs/convert"
 	"dropfs/fs/cli/config"
@@ -22,23 +17,18 @@ type conversions struct {
 	broker *convert.Broker
 }
 
-// runsDir holds the directories in which conversions run, one for each daemon.
+// runsDir holds what conversions need while they run, of each daemon its own.
 const runsDir = ".runs"
-
-// scratchSuffix is that of the directory beside it in which programs wait.
-const scratchSuffix = ".programs"
 
 // openConversions makes what magic names need. Where that cannot be, the disk works without: the log says why.
 func (d *Disk) openConversions() *vfs.Conversions {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conv == nil {
-		dir := filepath.Join(d.cfg.StateDir, runsDir)
-		sweepRuns(dir)
-		own := filepath.Join(dir, strconv.Itoa(os.Getpid()))
-		set := engines.Open(engines.Config{CacheDir: d.cacheDir(), Programs: d.cfg.Programs, Scratch: own + scratchSuffix})
+		runs := engines.OpenRuns(filepath.Join(d.cfg.StateDir, runsDir))
+		set := engines.Open(engines.Config{CacheDir: d.cacheDir(), Programs: d.cfg.Programs, Scratch: runs.Programs})
 		broker, err := convert.NewBroker(convert.BrokerConfig{
-			Registry: set.Registry, Dir: own, Log: d.log,
+			Registry: set.Registry, Dir: runs.Dir, Log: d.log,
 		})
 		if err != nil {
 			d.log.WithError(err).Warn("no conversions on this disk")
@@ -124,26 +114,6 @@ func (d *Disk) cacheDir() string {
 func (d *Disk) secret(name string) (string, error) {
 	s, err := d.cfg.Keys.Get(config.KindSecret, name)
 	return s.Reveal(), err
-}
-
-// sweepRuns removes what daemons that are no more have left.
-func sweepRuns(dir string) {
-	entries, err := os.ReadDir(dir)
-	if err != nil {
-		return // there is nothing yet
-	}
-	for _, e := range entries {
-		name, scratch := strings.CutSuffix(e.Name(), scratchSuffix)
-		pid, err := strconv.Atoi(name)
-		if err == nil && pid != os.Getpid() && !errors.Is(unix.Kill(pid, 0), unix.ESRCH) {
-			continue
-		}
-		path := filepath.Join(dir, e.Name())
-		if scratch {
-			_ = engines.Sweep(path)
-		}
-		_ = os.RemoveAll(path) // else the next start does
-	}
 }
 
 // conversionCounts tells what was converted, and how much is under way.
