@@ -47,7 +47,7 @@ func TestChecksFind(t *testing.T) {
 		{of: "readme.md", op: "md", ext: "exe", path: file("readme.md")},         // no check (C1)
 		{of: "speech.mp3", op: "ogg", ext: "ogg", path: "bell.oga", long: true},
 		{of: "speech.wav", op: "wav", ext: "wav", path: "speech.mp3", long: true},
-		{of: "sample.mp4", op: "webm", ext: "mov", path: "sample.mov", long: true},
+		{of: "sample.mp4", op: "webm", ext: "mov", path: "hello.avi", long: true},
 		{of: "sample.webm", op: "mp4", ext: "mp4", path: "hello.avi", long: true},
 		{of: "sample.mp4", op: "jpg", ext: "jpg", path: "gopher.jpg", long: true},
 	} {

@@ -70,7 +70,11 @@ func (r reader) text(path, ext, engine string) (string, error) {
 		return string(b), err
 	case "doc":
 		home := filepath.Join(shelf.root(r.t, "antiword"), "usr/share/antiword")
-		return outside(r.dir, []string{"ANTIWORDHOME=" + home}, filepath.Join(shelf.root(r.t, "antiword"), "usr/bin/antiword"), "-m", "UTF-8", "-w", "0", path)
+		out, err := outside(r.dir, []string{"ANTIWORDHOME=" + home}, filepath.Join(shelf.root(r.t, "antiword"), "usr/bin/antiword"), "-m", "UTF-8", "-w", "0", path)
+		if err != nil && strings.Contains(err.Error(), "too small to handle") { // it wants more than a few lines
+			out, err = r.catdoc("usr/bin/catdoc", path)
+		}
+		return strings.ReplaceAll(out, "[pic]", ""), err
 	case "rtf":
 		return r.rtf(path, engine)
 	}
@@ -100,14 +104,14 @@ func (r reader) rtf(path, engine string) (string, error) {
 	return string(b), err
 }
 
-// xls2csv has catdoc's program print a workbook; it finds its tables of characters by a file in HOME.
-func (r reader) xls2csv(path string) (string, error) {
+// catdoc runs a program of that package; it finds its tables of characters by a file in HOME.
+func (r reader) catdoc(program, path string) (string, error) {
 	tables := filepath.Join(shelf.root(r.t, "catdoc"), "usr/share/catdoc")
 	conf := fmt.Sprintf("source_charset = cp1252\ntarget_charset = utf-8\ncharset_path = %[1]s\nmap_path = %[1]s\n", tables)
 	if err := os.WriteFile(filepath.Join(r.dir, ".catdocrc"), []byte(conf), 0o600); err != nil {
 		return "", err
 	}
-	return r.unpacked("usr/bin/xls2csv", []string{"catdoc"}, "-dutf-8", path)
+	return r.unpacked(program, []string{"catdoc"}, "-dutf-8", path)
 }
 
 var (
@@ -174,7 +178,7 @@ func (r reader) rows(path, ext string) ([][]string, error) {
 		path, ext = out, "csv"
 	}
 	if ext == "xls" {
-		out, err := r.xls2csv(path)
+		out, err := r.catdoc("usr/bin/xls2csv", path)
 		if err != nil {
 			return nil, err
 		}
