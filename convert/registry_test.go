@@ -47,8 +47,12 @@ func TestPlanFormat(t *testing.T) {
 	}}
 	r := convert.NewRegistry(reader, pictures())
 	for _, c := range [][3]string{
-		{"png", "@ocr", "txt"}, {"png", "@ocr,format=txt", "txt"}, {"png", "@ocr,format=pdf", "pdf"},
-		{"mp4", "@thumb", "jpg"}, {"mp4", "@thumb,format=png", "png"}, {"png", "@thumb,format=webp", "jpg"}, // by its option
+		{"png", "@ocr", "txt"},
+		{"png", "@ocr,format=txt", "txt"},
+		{"png", "@ocr,format=pdf", "pdf"},
+		{"mp4", "@thumb", "jpg"},
+		{"mp4", "@thumb,format=png", "png"},
+		{"png", "@thumb,format=webp", "jpg"}, // by its option
 	} {
 		plan, err := r.Plan(steps(t, c[1], c[0])[0], c[0], false)
 		if err != nil || plan[0].Edge.To != c[2] {

@@ -140,10 +140,7 @@ func needed() []string {
 	return slices.Compact(out)
 }
 
-// ext is the extension of a document, as engines know it. A compressed tar has two.
-func (d document) ext() string { return magic.Ext(strings.TrimPrefix(filepath.Ext(d.name), ".")) }
-
-// file answers where a document lies, under its own name: packages name some oddly.
+// file answers where a document lies.
 func (d document) file(t *testing.T) string {
 	t.Helper()
 	if !d.short && !long {
