@@ -130,7 +130,7 @@ func (s search) best(from string, many bool, legs int) (best route, ok bool) {
 		if !takes(o.edge, from) || many && !o.edge.Many {
 			continue
 		}
-		if o.edge.Op == s.step.Op && honours(o.edge, s.step.Options) && (o.edge.To != "=" || legs == maxLegs) {
+		if o.edge.Op == s.step.Op && honours(o.edge, s.step.Options) && (o.edge.To != "=" || legs == maxLegs) && s.makes(o, from) {
 			to := o.edge.To
 			if to == "=" {
 				to = from
@@ -151,6 +151,18 @@ func (s search) best(from string, many bool, legs int) (best route, ok bool) {
 		take(route{legs: append(Plan{first}, rest.legs...), loss: o.edge.Loss + rest.loss, cost: o.edge.Cost + rest.cost})
 	}
 	return best, ok
+}
+
+// makes tells whether an edge makes what the step is asked for. Where a format is asked for by its option, an edge that
+// names another one and honours the option does, unless its engine has one of that format.
+func (s search) makes(o offer, from string) bool {
+	want := s.step.Output(from)
+	if o.edge.To == want || o.edge.To == "=" || o.edge.To == "" {
+		return true
+	}
+	return s.step.Options["format"] != "" && !slices.ContainsFunc(s.edges, func(other offer) bool {
+		return other.engine == o.engine && other.edge.Op == o.edge.Op && other.edge.From == o.edge.From && other.edge.To == want
+	})
 }
 
 // moving are the formats of sound and of moving pictures.

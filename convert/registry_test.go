@@ -37,6 +37,30 @@ func pictures() *engine {
 	}}
 }
 
+// TestPlanFormat: of several edges of one op that is taken which makes what was asked for, whatever another one loses.
+func TestPlanFormat(t *testing.T) {
+	reader := &engine{name: "reader", version: "1", edges: []convert.Edge{
+		{Op: "ocr", From: "png", To: "pdf", Options: []string{"format"}, Cost: 1, Loss: 1},
+		{Op: "ocr", From: "png", To: "txt", Options: []string{"format"}, Cost: 1, Loss: 100},
+		{Op: "thumb", From: "mp4", To: "jpg", Options: []string{"format"}, Cost: 1},
+		{Op: "thumb", From: "mp4", To: "png", Options: []string{"format"}, Cost: 1},
+	}}
+	r := convert.NewRegistry(reader, pictures())
+	for _, c := range [][3]string{
+		{"png", "@ocr", "txt"},
+		{"png", "@ocr,format=txt", "txt"},
+		{"png", "@ocr,format=pdf", "pdf"},
+		{"mp4", "@thumb", "jpg"},
+		{"mp4", "@thumb,format=png", "png"},
+		{"png", "@thumb,format=webp", "jpg"}, // by its option
+	} {
+		plan, err := r.Plan(steps(t, c[1], c[0])[0], c[0], false)
+		if err != nil || plan[0].Edge.To != c[2] {
+			t.Errorf("%s of %s is planned as %+v, %v", c[1], c[0], plan, err)
+		}
+	}
+}
+
 func TestPlan(t *testing.T) {
 	r := convert.NewRegistry(office(), pdf(), pictures())
 	for _, c := range []struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -19,19 +20,26 @@ const (
 
 // frame makes one picture of a film: that at the option time, else the first.
 func frame(ctx context.Context, t *task) error {
-	at := t.step.Options["time"]
-	if at == "" {
-		at = "0"
-	}
-	return t.still(ctx, at)
+	return t.still(ctx, t.step.Options["time"])
 }
 
+// still makes the picture at a time in seconds; "" the first. A film without an index, as one that was cut off or recorded
+// live, cannot be sought in: it is decoded up to there.
 func (t *task) still(ctx context.Context, at string) error {
 	after := []string{"-map", "0:v:0", "-frames:v", "1", "-update", "1", "-vf", t.scale(1)}
 	if t.to == "jpg" {
 		after = append(after, "-q:v", scaled(t.quality(90), 31, 2), "-pix_fmt", "yuvj420p")
 	}
-	return t.ffmpeg(ctx, nil, []string{"-ss", at}, after)
+	if at == "" {
+		return t.ffmpeg(ctx, nil, nil, after)
+	}
+	if err := t.ffmpeg(ctx, nil, []string{"-ss", at}, after); err != nil {
+		return err
+	}
+	if _, err := os.Lstat(t.path(t.out())); err == nil {
+		return nil
+	}
+	return t.ffmpeg(ctx, nil, nil, append([]string{"-ss", at}, after...))
 }
 
 // thumb makes a small picture of a film, of the option time, else of a tenth of its length.

@@ -139,6 +139,29 @@ func TestStills(t *testing.T) {
 	}
 }
 
+// TestNoIndex makes pictures of a film that was cut off, with the index that stood at its end.
+func TestNoIndex(t *testing.T) {
+	ff := engine(t, "ffmpeg")
+	whole, err := os.ReadFile(clip(t, "film.mkv", "-c:v", "mpeg4", "-g", "1000"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	film := write(t, "cut.mkv", whole[:len(whole)*3/4])
+	first := picture(t, make1(t, ff, film, "@png"))
+	for _, step := range []string{"@jpg", "@thumb", "@png,time=0", "@png,time=2"} {
+		m := picture(t, make1(t, ff, film, step))
+		if m.Bounds() != first.Bounds() {
+			t.Errorf("%s is %v", step, m.Bounds())
+		}
+		if step == "@png,time=2" && m.At(80, 60) == first.At(80, 60) && m.At(20, 100) == first.At(20, 100) && m.At(140, 20) == first.At(140, 20) {
+			t.Errorf("%s is the first picture", step)
+		}
+	}
+	if err := ff.Run(t.Context(), job(t, ff, film, "@jpg,time=100")); !errors.Is(err, convert.ErrBroken) {
+		t.Errorf("a picture from behind the end: %v", err)
+	}
+}
+
 func TestFrames(t *testing.T) {
 	ff := engine(t, "ffmpeg")
 	l, ok := ff.(convert.Lister)

@@ -12,7 +12,7 @@ import (
 )
 
 // version grows with every change of what the engine makes; it names the libraries that decide bytes.
-const version = "1-nativewebp0.9.3"
+const version = "2-nativewebp0.9.3"
 
 // thumbSize is the width and height that a thumb fits in, in pixels.
 const thumbSize = 256

@@ -40,7 +40,7 @@ func kinds() []kind {
 		{"gif", []string{"GIF87a", "GIF89a"}, gif.DecodeConfig, gif.Decode},
 		{"bmp", []string{"BM????\x00\x00\x00\x00"}, bmp.DecodeConfig, bmp.Decode},
 		{"tiff", []string{"II\x2a\x00", "MM\x00\x2a"}, tiff.DecodeConfig, tiff.Decode},
-		{"webp", []string{"RIFF????WEBP"}, webp.DecodeConfig, webp.Decode},
+		{"webp", []string{"RIFF????WEBP"}, webp.DecodeConfig, decodeWebP},
 	}
 }
 

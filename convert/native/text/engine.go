@@ -11,7 +11,7 @@ import (
 )
 
 // version grows with every change of what the engine makes; it names the libraries that decide bytes.
-const version = "1-goldmark1.8.7-htm2.5.2-yaml3.0.5-toml2.4.3-fpdf0.12.0"
+const version = "2-goldmark1.8.7-htm2.5.2-yaml3.0.5-toml2.4.3-fpdf0.12.0"
 
 // Engine does texts. It has no state.
 type Engine struct{}

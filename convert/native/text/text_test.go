@@ -143,6 +143,9 @@ func TestData(t *testing.T) {
 	equalJSON(t, must(t, "json", "yaml", must(t, "yaml", "toml", must(t, "toml", "yaml", must(t, "yaml", "json", plain)))), plain)
 	equalJSON(t, must(t, "json", "toml", must(t, "toml", "json", `{"a": null, "b": 1}`)), `{"b": 1}`)
 	equalJSON(t, must(t, "json", "toml", "d = 2024-01-02T03:04:05Z\nl = 2024-01-02\nt = 03:04:05\nf = 3.0\n"), `{"d": "2024-01-02T03:04:05Z", "l": "2024-01-02", "t": "03:04:05", "f": 3.0}`)
+	if got, want := must(t, "yaml", "json", `{"a": 1e2, "b": -4E-08, "c": 1.5e+3, "d": 12, "e": "1e2"}`), "a: 1.0e+2\nb: -4.0e-08\nc: 1.5e+3\nd: 12\ne: \"1e2\"\n"; got != want {
+		t.Errorf("numbers for YAML 1.1: %q, want %q", got, want)
+	}
 	equalJSON(t, must(t, "json", "yaml", "a: 0x10\nb: +5\nc: 1_000\nd: ~\ne: 'on'\nf: 1e3\ng: 2024-01-02\n"), `{"a": 16, "b": 5, "c": 1000, "d": null, "e": "on", "f": 1000, "g": "2024-01-02"}`)
 	equalJSON(t, must(t, "json", "yaml", "base: &b {x: 1, y: 2}\nv:\n  <<: *b\n  y: 3\n"), `{"base": {"x": 1, "y": 2}, "v": {"y": 3, "x": 1}}`)
 	equalJSON(t, must(t, "json", "yaml", "--- 1\n--- [2]\n"), `[1, [2]]`)

@@ -195,7 +195,7 @@ func nodeOf(v any) *yaml.Node {
 	case bool:
 		return one("!!bool", map[bool]string{true: "true", false: "false"}[v])
 	case json.Number:
-		return one("", string(v)) // which it is by what it looks like
+		return one("", yamlNumber(string(v))) // which it is by what it looks like
 	case float64:
 		switch {
 		case math.IsNaN(v):
@@ -215,4 +215,20 @@ func nodeOf(v any) *yaml.Node {
 		return n
 	}
 	return one("!!null", "null")
+}
+
+// yamlNumber writes a number so that those who read YAML 1.1 take it for one, too: with an exponent it has a point, and the
+// exponent a sign (https://yaml.org/type/float.html). To them 4e-08 is text.
+func yamlNumber(n string) string {
+	mantissa, exponent, ok := strings.Cut(strings.ToLower(n), "e")
+	if !ok {
+		return n
+	}
+	if !strings.Contains(mantissa, ".") {
+		mantissa += ".0"
+	}
+	if !strings.HasPrefix(exponent, "-") && !strings.HasPrefix(exponent, "+") {
+		exponent = "+" + exponent
+	}
+	return mantissa + "e" + exponent
 }
