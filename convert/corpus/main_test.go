@@ -48,7 +48,10 @@ func run(m *testing.M) (code int, err error) {
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	shelf = &packages{dir: dir}
-	machine = engines.Open(engines.Config{Programs: true, Scratch: filepath.Join(dir, "scratch")})
+	machine, err = engines.Open(engines.Config{Programs: true, Shared: filepath.Join(dir, "scratch")})
+	if err != nil {
+		return 1, err
+	}
 	noBox = machine.Probe(context.Background())
 	code = m.Run()
 	return code, errors.Join(machine.Close(), goleak.Find())

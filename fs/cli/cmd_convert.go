@@ -111,7 +111,10 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 		return err
 	}
 	keys := config.NewKeys(a.Env, path)
-	set, runs := a.openEngines()
+	set, err := a.openEngines()
+	if err != nil {
+		return fail.Of("convert", err)
+	}
 	show, stop := a.progress("converting")
 	for _, s := range spells {
 		out := dest
@@ -123,7 +126,7 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 			k, err := keys.Get(config.KindSecret, name)
 			return k.Reveal(), err
 		}
-		if err = a.convertOne(c.Context(), set, runs, s, out, secret, show); err != nil {
+		if err = a.convertOne(c.Context(), set, s, out, secret, show); err != nil {
 			break
 		}
 	}
@@ -131,20 +134,24 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 	return errors.Join(err, set.Close())
 }
 
-// openEngines are the engines of this machine, whose programs have not been looked for yet, and where they run: "" the
-// system's temporary directory.
-func (a App) openEngines() (set *engines.Set, runs string) {
-	dir, err := a.Env.CacheDir()
-	if err != nil { // then nothing is kept for the next time
-		return engines.Open(engines.Config{Programs: a.Programs}), ""
+// openEngines are the engines of this machine; its programs have not been looked for yet.
+func (a App) openEngines() (*engines.Set, error) {
+	c := engines.Config{Programs: a.Programs}
+	if dir, err := a.Env.CacheDir(); err == nil { // else nothing is kept for the next time
+		c.CacheDir, c.Shared = dir, filepath.Join(dir, runsDir)
 	}
-	r := engines.OpenRuns(filepath.Join(dir, "runs"))
-	return engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs, Scratch: r.Programs}), r.Dir
+	return engines.Open(c)
 }
+
+// runsDir is where conversions of commands run, below the cache directory.
+const runsDir = "runs"
 
 // engines are those of this machine, looked for now.
 func (a App) engines(ctx context.Context) (*engines.Set, error) {
-	set, _ := a.openEngines()
+	set, err := a.openEngines()
+	if err != nil {
+		return nil, err
+	}
 	if err := set.Probe(ctx); err != nil && ctx.Err() != nil {
 		return nil, errors.Join(ctx.Err(), set.Close())
 	}
@@ -164,7 +171,7 @@ func plan(ctx context.Context, set *engines.Set, step magic.Step, from string) (
 	return set.Registry.Plan(step, from, false)
 }
 
-func (a App) convertOne(ctx context.Context, set *engines.Set, runs string, s spell, dest string, secret func(string) (string, error), show func(control.Progress)) (err error) {
+func (a App) convertOne(ctx context.Context, set *engines.Set, s spell, dest string, secret func(string) (string, error), show func(control.Progress)) (err error) {
 	what := "convert " + s.file + s.path.String()
 	st, err := os.Stat(s.file)
 	if err != nil {
@@ -174,8 +181,8 @@ func (a App) convertOne(ctx context.Context, set *engines.Set, runs string, s sp
 	if err != nil {
 		return fail.Of(what, err)
 	}
-	dir, err := scratch(runs)
-	if err != nil {
+	dir := set.Dir()
+	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return fail.Of(what, err)
 	}
 	defer func() {
@@ -209,14 +216,6 @@ func (a App) convertOne(ctx context.Context, set *engines.Set, runs string, s sp
 		source = convert.Source{Path: out, Name: source.Name, Ext: plan[len(plan)-1].To, Size: st.Size()}
 	}
 	return fail.Of("write "+dest, a.deliver(source.Path, dest))
-}
-
-// scratch makes a directory for one conversion: runs itself where that can be.
-func scratch(runs string) (string, error) {
-	if runs != "" && os.MkdirAll(runs, 0o700) == nil {
-		return runs, nil
-	}
-	return os.MkdirTemp("", "dropfs-convert")
 }
 
 // deliver copies a result to where it is to be: a file appears whole or not at all.

@@ -167,7 +167,10 @@ func (a App) serve(ctx context.Context, s config.ServeKeys, log *logrus.Entry) (
 		return fail.As(fail.Failed, "serve", err).WithHint("one hub at a time uses a data directory; --data names another")
 	}
 	defer func() { err = errors.Join(err, lock.Close()) }()
-	registry, closeEngines := a.serveEngines(ctx, s.Data, log)
+	registry, closeEngines, err := a.serveEngines(ctx, s.Data, log)
+	if err != nil {
+		return fail.Of("serve", err)
+	}
 	defer func() { err = errors.Join(err, closeEngines()) }()
 	cfg.Convert = registry
 	h, err := hub.Open(ctx, cfg)
@@ -205,12 +208,15 @@ func (a App) serve(ctx context.Context, s config.ServeKeys, log *logrus.Entry) (
 
 // serveEngines is what the hub converts with. The programs of this machine join once they are found, for which the hub does
 // not wait.
-func (a App) serveEngines(ctx context.Context, data string, log *logrus.Entry) (*convert.Registry, func() error) {
+func (a App) serveEngines(ctx context.Context, data string, log *logrus.Entry) (*convert.Registry, func() error, error) {
 	dir, err := a.Env.CacheDir()
 	if err != nil {
 		dir = "" // then nothing is kept for the next time
 	}
-	set := engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs, Scratch: filepath.Join(data, "programs")})
+	set, err := engines.Open(engines.Config{CacheDir: dir, Programs: a.Programs, Shared: filepath.Join(data, runsDir)})
+	if err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var probe sync.WaitGroup
 	probe.Go(func() {
@@ -222,7 +228,7 @@ func (a App) serveEngines(ctx context.Context, data string, log *logrus.Entry) (
 		cancel()
 		probe.Wait()
 		return set.Close()
-	}
+	}, nil
 }
 
 // serveHub serves until ctx ends, then lets requests under way finish for a while.

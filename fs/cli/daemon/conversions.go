@@ -25,13 +25,16 @@ func (d *Disk) openConversions() *vfs.Conversions {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.conv == nil {
-		runs := engines.OpenRuns(filepath.Join(d.cfg.StateDir, runsDir))
-		set := engines.Open(engines.Config{CacheDir: d.cacheDir(), Programs: d.cfg.Programs, Scratch: runs.Programs})
-		broker, err := convert.NewBroker(convert.BrokerConfig{
-			Registry: set.Registry, Dir: runs.Dir, Log: d.log,
+		set, err := engines.Open(engines.Config{
+			CacheDir: d.cacheDir(), Programs: d.cfg.Programs, Shared: filepath.Join(d.cfg.StateDir, runsDir),
 		})
 		if err != nil {
 			d.log.WithError(err).Warn("no conversions on this disk")
+			return nil
+		}
+		broker, err := convert.NewBroker(convert.BrokerConfig{Registry: set.Registry, Dir: set.Dir(), Log: d.log})
+		if err != nil {
+			d.log.WithError(errors.Join(err, set.Close())).Warn("no conversions on this disk")
 			return nil
 		}
 		d.conv = &conversions{set, broker}

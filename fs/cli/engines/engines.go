@@ -11,7 +11,6 @@ package engines
 import (
 	"context"
 	"errors"
-	"os"
 	"path/filepath"
 
 	"dropfs/convert"
@@ -29,9 +28,10 @@ type Config struct {
 	CacheDir string
 	// Programs has the programs of this machine looked for and used (E3).
 	Programs bool
-	// Scratch is a directory for what the programs need while they wait, of this set alone: Open makes it, after it has
-	// removed what a process that was killed left there, and Close removes it. "" the system's.
-	Scratch string
+	// Shared is a directory in which this process and others each have one of their own, in which conversions run: Open
+	// makes it, after it has removed those of processes that were killed, and Close removes it. "", and where that cannot
+	// be: one in the system's temporary directory.
+	Shared string
 }
 
 // Set is the engines of this process.
@@ -39,12 +39,20 @@ type Set struct {
 	Registry *convert.Registry
 	cacheDir string
 	programs *exec.Set // nil: none
+	runs     *runs
 	closers  []func() error
 }
 
 // Open puts the engines together. It starts nothing.
-func Open(c Config) *Set {
-	s := &Set{cacheDir: c.CacheDir}
+func Open(c Config) (*Set, error) {
+	r, err := openRuns(c.Shared)
+	if err != nil && c.Shared != "" {
+		r, err = openRuns("")
+	}
+	if err != nil {
+		return nil, err
+	}
+	s := &Set{cacheDir: c.CacheDir, runs: r}
 	wasm := ""
 	if c.CacheDir != "" {
 		wasm = filepath.Join(c.CacheDir, "wasm")
@@ -57,30 +65,16 @@ func Open(c Config) *Set {
 		if c.CacheDir != "" {
 			known = filepath.Join(c.CacheDir, "programs.json")
 		}
-		if err := prepare(c.Scratch); err != nil {
-			c.Scratch = "" // the programs say what is wrong with the disk, if anything is
-		}
-		s.programs = exec.New(exec.Config{Scratch: c.Scratch, Known: known})
+		s.programs = exec.New(exec.Config{Scratch: r.programs(), Known: known})
 		s.closers = append(s.closers, s.programs.Close)
-		if c.Scratch != "" {
-			s.closers = append(s.closers, func() error { return exec.Sweep(c.Scratch) })
-		}
 		list = append(list, s.programs.Engines()...)
 	}
 	s.Registry = convert.NewRegistry(list...)
-	return s
+	return s, nil
 }
 
-// prepare makes a scratch directory with nothing in it.
-func prepare(scratch string) error {
-	if scratch == "" {
-		return nil
-	}
-	return errors.Join(Sweep(scratch), os.MkdirAll(scratch, 0o700))
-}
-
-// Sweep removes the Scratch of a process that is no more.
-func Sweep(scratch string) error { return exec.Sweep(scratch) }
+// Dir is where conversions of this process may run. It is not there yet, and goes with Close.
+func (s *Set) Dir() string { return s.runs.work() }
 
 // Probe looks for the programs; until it has, their engines offer nothing. It takes some seconds.
 func (s *Set) Probe(ctx context.Context) error {
@@ -104,5 +98,5 @@ func (s *Set) Close() error {
 	for _, end := range s.closers {
 		errs = append(errs, end())
 	}
-	return errors.Join(errs...)
+	return errors.Join(append(errs, s.runs.close())...)
 }

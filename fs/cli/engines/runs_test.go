@@ -1,42 +1,87 @@
 package engines
 
 import (
+	"bufio"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"slices"
-	"strconv"
 	"testing"
+	"time"
 )
 
-func TestOpenRuns(t *testing.T) {
-	dead := exec.Command("true")
-	if err := dead.Run(); err != nil {
-		t.Fatal(err)
+// TestMain is also the process that TestRuns kills.
+func TestMain(m *testing.M) {
+	shared := os.Getenv("DROPFS_TEST_RUNS")
+	if shared == "" {
+		os.Exit(m.Run())
 	}
+	r, err := openRuns(shared)
+	if err == nil {
+		err = os.Mkdir(r.work(), 0o700)
+	}
+	if err != nil {
+		panic(err)
+	}
+	_, _ = os.Stdout.WriteString(r.own + "\n")
+	time.Sleep(time.Minute)
+}
+
+// TestRuns: what a killed process left goes with the next, what one that lives needs stays.
+func TestRuns(t *testing.T) {
 	shared := t.TempDir()
-	gone, lives, own := strconv.Itoa(dead.Process.Pid), strconv.Itoa(os.Getppid()), strconv.Itoa(os.Getpid())
-	for _, name := range []string{gone, gone + programsSuffix, lives, lives + programsSuffix, own, "other"} {
-		if err := os.MkdirAll(filepath.Join(shared, name, "work"), 0o700); err != nil {
-			t.Fatal(err)
-		}
-	}
-	r := OpenRuns(shared)
-	if want := (Runs{filepath.Join(shared, own), filepath.Join(shared, own+programsSuffix)}); r != want {
-		t.Errorf("%v, not %v", r, want)
-	}
-	entries, err := os.ReadDir(shared)
+	other := exec.Command(os.Args[0])
+	other.Env = append(os.Environ(), "DROPFS_TEST_RUNS="+shared)
+	out, err := other.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var left []string
-	for _, e := range entries {
-		left = append(left, e.Name())
+	if err := other.Start(); err != nil {
+		t.Fatal(err)
 	}
-	if want := []string{lives, lives + programsSuffix}; !slices.Equal(left, want) {
-		t.Errorf("left: %v, not %v", left, want)
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() {
+		t.Fatal(lines.Err())
 	}
-	if r := OpenRuns(filepath.Join(shared, "none")); filepath.Dir(r.Dir) != filepath.Join(shared, "none") {
-		t.Error(r)
+	theirs := lines.Text()
+	for _, name := range []string{"old", "new"} { // killed before it had a lock, or about to lock
+		if err := os.Mkdir(filepath.Join(shared, name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hourAgo := time.Now().Add(-time.Hour)
+	if err := os.Chtimes(filepath.Join(shared, "old"), hourAgo, hourAgo); err != nil {
+		t.Fatal(err)
+	}
+
+	first, err := openRuns(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left(t, shared, first.own, theirs, filepath.Join(shared, "new"))
+	_ = other.Process.Kill()
+	_ = other.Wait() // it was killed
+	second, err := openRuns(shared)
+	if err != nil {
+		t.Fatal(err)
+	}
+	left(t, shared, first.own, second.own, filepath.Join(shared, "new"))
+	for _, r := range []*runs{first, second} {
+		if err := r.close(); err != nil {
+			t.Error(err)
+		}
+	}
+	left(t, shared, filepath.Join(shared, "new"))
+}
+
+func left(t *testing.T, shared string, want ...string) {
+	t.Helper()
+	got, err := filepath.Glob(filepath.Join(shared, "*"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("left: %v, not %v", got, want)
 	}
 }
