@@ -39,6 +39,7 @@ type Server struct {
 	fuse       *fuse.Server
 	mountpoint string
 	dev        uint64 // platform.Mount.Dev
+	notify     *notifier
 	done       chan struct{}
 
 	mu  sync.Mutex
@@ -80,7 +81,7 @@ func Mount(ctx context.Context, c Config) (*Server, error) {
 
 	q := newNotifier(c.Log)
 	c.VFS.SetNotify(q.add)
-	srv := &Server{fuse: fsrv, mountpoint: mp, done: make(chan struct{})}
+	srv := &Server{fuse: fsrv, mountpoint: mp, notify: q, done: make(chan struct{})}
 	var wg sync.WaitGroup
 	wg.Go(func() { q.run(fsrv) })
 	go func() {
@@ -204,6 +205,9 @@ func (s *Server) Mountpoint() string { return s.mountpoint }
 
 // Done is closed when the mount is gone and its handles are released.
 func (s *Server) Done() <-chan struct{} { return s.done }
+
+// Settle waits until the kernel knows of every change that came from elsewhere before; ctx bounds it.
+func (s *Server) Settle(ctx context.Context) { s.notify.settle(ctx) }
 
 // Wait returns when the mount is gone and its handles are released, with the first error of releasing them.
 func (s *Server) Wait() error {

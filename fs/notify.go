@@ -1,6 +1,7 @@
 package fs
 
 import (
+	"context"
 	"sync"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
@@ -18,12 +19,15 @@ type notifier struct {
 	mu     sync.Mutex
 	queue  []vfs.Event
 	queued map[vfs.Event]struct{}
+	added  int           // how many events were queued
+	told   int           // how many of them the kernel was told of
+	news   chan struct{} // closed when told is another
 	closed bool
 	wake   chan struct{} // of one element
 }
 
 func newNotifier(log *logrus.Entry) *notifier {
-	return &notifier{log: log, queued: make(map[vfs.Event]struct{}), wake: make(chan struct{}, 1)}
+	return &notifier{log: log, queued: make(map[vfs.Event]struct{}), news: make(chan struct{}), wake: make(chan struct{}, 1)}
 }
 
 // add queues an event.
@@ -38,7 +42,37 @@ func (q *notifier) add(e vfs.Event) {
 	}
 	q.queued[e] = struct{}{}
 	q.queue = append(q.queue, e)
+	q.added++
 	q.signal()
+}
+
+// settle waits until the kernel was told of everything that was added before.
+func (q *notifier) settle(ctx context.Context) {
+	q.mu.Lock()
+	want := q.added
+	q.mu.Unlock()
+	for {
+		q.mu.Lock()
+		settled, news := q.told >= want || q.closed, q.news
+		q.mu.Unlock()
+		if settled {
+			return
+		}
+		select {
+		case <-news:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// toldOf counts events that the kernel was told of.
+func (q *notifier) toldOf(n int) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.told += n
+	close(q.news)
+	q.news = make(chan struct{})
 }
 
 func (q *notifier) signal() {
@@ -53,6 +87,8 @@ func (q *notifier) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed, q.queue, q.queued = true, nil, nil
+	close(q.news)
+	q.news = make(chan struct{})
 	q.signal()
 }
 
@@ -92,6 +128,7 @@ func (q *notifier) run(k kernel) {
 		for parent := range changed {
 			q.tell(k, vfs.Event{Kind: vfs.EventInode, Ino: parent})
 		}
+		q.toldOf(len(events))
 	}
 }
 

@@ -1,12 +1,14 @@
 package fs
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/hanwen/go-fuse/v2/fuse"
 	"github.com/sirupsen/logrus"
@@ -126,5 +128,39 @@ func TestF3NotifyNeverBlocksWhoAdds(t *testing.T) {
 		if len(q.queue) != 0 {
 			t.Error("queued after close")
 		}
+	})
+}
+
+// TestF2Settle: who waits for the kernel waits for what was added before, and no longer than it wants to.
+func TestF2Settle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		k := &fakeKernel{block: make(chan struct{})}
+		q := newNotifier(discard())
+		go q.run(k)
+		q.settle(t.Context()) // nothing was added
+		q.add(vfs.Event{Kind: vfs.EventInode, Ino: 2})
+		hurry, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		q.settle(hurry)
+		if len(k.calls) != 0 || hurry.Err() == nil {
+			t.Fatalf("the kernel was told %q, and the wait ended by itself", k.calls)
+		}
+		q.add(vfs.Event{Kind: vfs.EventInode, Ino: 3})
+		told := make(chan int, 1)
+		go func() {
+			q.settle(t.Context())
+			k.mu.Lock()
+			defer k.mu.Unlock()
+			told <- len(k.calls)
+		}()
+		synctest.Wait()
+		close(k.block)
+		if n := <-told; n != 2 {
+			t.Errorf("%d notifications when the wait ended", n)
+		}
+		k.block = make(chan struct{})
+		q.add(vfs.Event{Kind: vfs.EventInode, Ino: 4})
+		go func() { time.Sleep(time.Second); q.close(); close(k.block) }()
+		q.settle(t.Context()) // nobody is left to be told
 	})
 }

@@ -24,15 +24,15 @@ func (d *Disk) Handlers() map[string]control.Handler {
 		control.CallStatus:   func(ctx context.Context, _ control.Call) (any, error) { return d.Status(ctx), nil },
 		control.CallMount:    d.handleMount,
 		control.CallUnmount:  d.handleUnmount,
-		control.CallSync:     d.handleSync,
+		control.CallSync:     d.settled(d.handleSync),
 		control.CallPin:      d.handlePin,
 		control.CallShare:    d.handleShare,
-		control.CallRefresh:  d.handleRefresh,
+		control.CallRefresh:  d.settled(d.handleRefresh),
 		control.CallDeleted:  d.handleDeleted,
-		control.CallUndelete: d.handleUndelete,
+		control.CallUndelete: d.settled(d.handleUndelete),
 		control.CallVerify:   d.handleVerify,
 		control.CallPrune:    d.handlePrune,
-		control.CallDrop:     d.handleDrop,
+		control.CallDrop:     d.settled(d.handleDrop),
 	}
 	for name, h := range handlers {
 		handlers[name] = func(ctx context.Context, c control.Call) (any, error) { return d.call(ctx, c, h) }
@@ -45,6 +45,22 @@ func (d *Disk) Handlers() map[string]control.Handler {
 		return struct{}{}, nil
 	}
 	return handlers
+}
+
+// settleWait bounds what a command waits for the kernel, which may wait for somebody's request.
+const settleWait = 2 * time.Second
+
+// settled is a handler that answers when the mounts show what it did.
+func (d *Disk) settled(h control.Handler) control.Handler {
+	return func(ctx context.Context, c control.Call) (any, error) {
+		out, err := h(ctx, c)
+		ctx, cancel := context.WithTimeout(ctx, settleWait)
+		defer cancel()
+		for _, s := range d.servers() {
+			s.Settle(ctx)
+		}
+		return out, err
+	}
 }
 
 // call runs a handler, for which Close waits. A daemon that is being closed takes none.

@@ -121,19 +121,26 @@ func (d *Disk) release(m *mount) {
 	}
 }
 
+// servers are the mounts that serve.
+func (d *Disk) servers() []*fs.Server {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	var out []*fs.Server
+	for _, m := range d.mounts {
+		if m.server != nil {
+			out = append(out, m.server)
+		}
+	}
+	return out
+}
+
 // unmountAll takes every mount away, detaching those in use, and waits for those that are not.
 func (d *Disk) unmountAll() error {
 	d.mu.Lock()
 	d.closing = true
-	var servers []*fs.Server
-	for _, m := range d.mounts {
-		if m.server != nil {
-			servers = append(servers, m.server)
-		}
-	}
 	d.mu.Unlock()
 	var errs []error
-	for _, s := range servers {
+	for _, s := range d.servers() {
 		err := s.Unmount(false)
 		if errors.Is(err, platform.ErrBusy) {
 			d.log.WithField("path", s.Mountpoint()).Warn("in use while the daemon ends: detached")
