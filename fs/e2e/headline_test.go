@@ -14,6 +14,7 @@ import (
 // it but the account.
 func TestHeadline(t *testing.T) {
 	t.Run("embedded", func(t *testing.T) {
+		t.Parallel()
 		m := newMachine(t)
 		headline(t, m, nil, func() (string, string) {
 			mp := m.mount("mnt")
@@ -21,6 +22,7 @@ func TestHeadline(t *testing.T) {
 		})
 	})
 	t.Run("served", func(t *testing.T) {
+		t.Parallel()
 		h := newHub(t)
 		m := newMachine(t)
 		m.account("cloud", h.url, h.key)

@@ -226,7 +226,7 @@ func TestListingIsConditional(t *testing.T) {
 func TestLongListing(t *testing.T) {
 	s := newSite(t, nil)
 	drop := s.drop(1, 30)
-	const n = 4500 // more than two pages
+	const n = 2100 // more than a page
 	var wg sync.WaitGroup
 	for w := range 30 { // who write at once share a sync
 		wg.Go(func() {
