@@ -16,6 +16,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -43,13 +45,25 @@ func TestCrash(t *testing.T) {
 			trials = 1000
 		}
 	}
-	failed := 0
-	for seed := first; seed < first+uint64(trials) && failed < 3; seed++ {
-		if !t.Run(fmt.Sprint(seed), func(t *testing.T) { crashTrial(t, seed) }) {
-			failed++
-			t.Errorf("again: go test ./fs/e2e -run TestCrash -crash.seed=%d -crash.trials=1", seed)
-		}
+	var next atomic.Uint64
+	var failed atomic.Int32
+	var lanes sync.WaitGroup
+	for range 3 { // a trial waits more than it works
+		lanes.Go(func() {
+			for failed.Load() < 3 {
+				n := next.Add(1) - 1
+				if n >= uint64(trials) {
+					return
+				}
+				seed := first + n
+				if !t.Run(fmt.Sprint(seed), func(t *testing.T) { crashTrial(t, seed) }) {
+					failed.Add(1)
+					t.Errorf("again: go test ./fs/e2e -run TestCrash -crash.seed=%d -crash.trials=1", seed)
+				}
+			}
+		})
 	}
+	lanes.Wait()
 }
 
 // crashTrial is one machine that is killed up to three times.
