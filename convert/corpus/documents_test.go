@@ -132,7 +132,7 @@ func needed() []string {
 		out = append(out, longHelpers...)
 	}
 	for _, d := range documents {
-		if d.short || long {
+		if !d.left() {
 			out = append(out, d.pkg)
 		}
 	}
@@ -140,10 +140,13 @@ func needed() []string {
 	return slices.Compact(out)
 }
 
+// left tells whether a document is left to the long run.
+func (d document) left() bool { return !d.short && !long }
+
 // file answers where a document lies.
 func (d document) file(t *testing.T) string {
 	t.Helper()
-	if !d.short && !long {
+	if d.left() {
 		t.Skipf("%s: with DROPFS_TEST_LONG=1", d.name)
 	}
 	return filepath.Join(shelf.root(t, d.pkg), d.path)
