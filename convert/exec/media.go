@@ -85,10 +85,10 @@ func mediaEdges(p *program) []edge {
 	for _, from := range filmsIn {
 		for _, to := range films {
 			if from != to {
-				add(to, from, to, 100, 1, film, "width", "height", "quality", "strip")
+				add(to, from, to, 100, 1, film, "width", "height", "fit", "quality", "strip")
 			}
 		}
-		add("gif", from, "gif", 100, 10, animation, "width", "height")
+		add("gif", from, "gif", 100, 10, animation, "width", "height", "fit")
 		add("thumb", from, "jpg", 2, 100, thumb, "width", "height", "quality", "time", "format")
 		add("thumb", from, "png", 2, 100, thumb, "width", "height", "time", "format")
 		add("jpg", from, "jpg", 2, 100, frame, "width", "height", "quality", "time")
@@ -105,8 +105,8 @@ func mediaEdges(p *program) []edge {
 			add("compress", ext, "=", 3, 1, compressed(sound), "level")
 		}
 	}
-	add("mp4", "gif", "mp4", 10, 1, film, "width", "height", "quality", "strip")
-	add("webm", "gif", "webm", 10, 1, film, "width", "height", "quality", "strip")
+	add("mp4", "gif", "mp4", 10, 1, film, "width", "height", "fit", "quality", "strip")
+	add("webm", "gif", "webm", 10, 1, film, "width", "height", "fit", "quality", "strip")
 	return out
 }
 
@@ -166,7 +166,9 @@ func sound(ctx context.Context, t *task) error {
 	return t.whole(ctx, append([]string{"-vn", "-map", "0:a:0"}, codec...))
 }
 
-// scale is the filter that brings pictures into the size that was asked for, never enlarged, its sides multiples of n.
+// scale is the filter that brings pictures into the size that was asked for, never enlarged, its sides multiples of n. Where
+// both sides were asked for, the option fit has what is too long cut off, or what is too short filled up with white, as
+// where a format has no alpha.
 func (t *task) scale(n int) string {
 	w, h := t.size()
 	width, height := "iw", "ih"
@@ -176,7 +178,16 @@ func (t *task) scale(n int) string {
 	if h > 0 {
 		height = "min(" + strconv.Itoa(h) + "\\,ih)"
 	}
-	return fmt.Sprintf("scale=w=%s:h=%s:force_original_aspect_ratio=decrease:force_divisible_by=%d", width, height, n)
+	keep, after := "decrease", ""
+	if w > 0 && h > 0 {
+		switch t.step.Options["fit"] {
+		case "fill":
+			keep, after = "increase", fmt.Sprintf(",crop=w=floor(%[2]s/%[1]d)*%[1]d:h=floor(%[3]s/%[1]d)*%[1]d", n, width, height)
+		case "pad":
+			after = fmt.Sprintf(",pad=w=%d:h=%d:x=(ow-iw)/2:y=(oh-ih)/2:color=white", max(w/n*n, n), max(h/n*n, n))
+		}
+	}
+	return fmt.Sprintf("scale=w=%s:h=%s:force_original_aspect_ratio=%s:force_divisible_by=%d%s", width, height, keep, n, after)
 }
 
 // animation makes a GIF of a film: ten pictures a second, 480 wide where nothing else is asked.

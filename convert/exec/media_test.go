@@ -88,6 +88,33 @@ func TestMedia(t *testing.T) {
 	})
 }
 
+// TestFilmFits: a box of a width and a height is filled, filled up or not reached by a film of 160 by 120, as by a picture;
+// sides of films are even.
+func TestFilmFits(t *testing.T) {
+	ff := engine(t, "ffmpeg")
+	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p")
+	for step, want := range map[string]struct {
+		size  string
+		white bool // the first point is of what it was filled up with
+	}{
+		"@webm,w=80,h=80":          {"80x60", false},
+		"@webm,w=80,h=80,fit=fill": {"80x80", false},
+		"@webm,w=80,h=80,fit=pad":  {"80x80", true},
+		"@mov,w=81,h=51,fit=fill":  {"80x50", false},
+		"@mov,w=81,h=51,fit=pad":   {"80x50", true},
+		"@mkv,w=400,h=20,fit=fill": {"160x20", false},
+		"@mkv,w=400,h=20,fit=pad":  {"400x20", true},
+		"@mkv,w=80,fit=pad":        {"80x60", false},
+	} {
+		m := picture(t, make1(t, ff, make1(t, ff, film, step), "@png"))
+		r, g, b, _ := m.At(m.Bounds().Min.X, m.Bounds().Min.Y).RGBA()
+		white := min(r, g, b) > 0xf000
+		if got := fmt.Sprintf("%dx%d", m.Bounds().Dx(), m.Bounds().Dy()); got != want.size || white != want.white {
+			t.Errorf("%s is %s, and begins white: %v; want %s, %v", step, got, white, want.size, want.white)
+		}
+	}
+}
+
 func TestX6Media(t *testing.T) {
 	ff, vips := engine(t, "ffmpeg"), engine(t, "vips")
 	film := clip(t, "film.mp4", "-pix_fmt", "yuv420p", "-crf", "5")

@@ -115,7 +115,7 @@ func TestV1Edges(t *testing.T) {
 		t.Skip("there is no sandbox on this machine")
 	}
 	values := map[string]string{
-		"page": "1", "width": "9", "height": "9", "quality": "9", "time": "1", "sheet": "x", "lang": "eng", "background": "red", "strip": "yes", "level": "low",
+		"page": "1", "width": "9", "height": "9", "fit": "pad", "quality": "9", "time": "1", "sheet": "x", "lang": "eng", "background": "red", "strip": "yes", "level": "low",
 	}
 	for _, e := range machine.Engines() {
 		seen := map[string]bool{}
