@@ -159,6 +159,7 @@ func (b *Broker) Registry() *Registry { return b.cfg.Registry }
 // Do returns when the result of a request is in its store. ctx bounds the waiting alone: the work goes on while anybody
 // waits, and a little longer.
 func (b *Broker) Do(ctx context.Context, r Request) (Key, error) {
+	r = r.fixed()
 	stages, err := b.stages(r)
 	if err != nil {
 		return "", err
@@ -351,6 +352,7 @@ func (b *Broker) sources(ctx context.Context, r Request, stages []stage, i int, 
 // List answers the members of a request whose last step is a dirop. It reads the source and makes what lies between, but
 // no member.
 func (b *Broker) List(ctx context.Context, r Request) ([]Member, error) {
+	r = r.fixed()
 	stages, err := b.stages(r)
 	if err != nil {
 		return nil, err

@@ -198,6 +198,67 @@ func TestV5Failures(t *testing.T) {
 	}
 }
 
+// TestV6Secrets: a secret that is set anew makes another result, that is had neither from what was kept nor refused by what
+// failed, and goes with the secret; what comes of it in a chain as well.
+func TestV6Secrets(t *testing.T) {
+	e := &engine{name: "locks", version: "1", edges: []convert.Edge{
+		{Op: magic.Lock, From: "pdf", To: "=", Options: []string{"secret"}, Cost: 1},
+		{Op: "png", From: "pdf", To: "png", Cost: 1},
+	}}
+	e.hook = func(_ context.Context, job convert.Job) error {
+		name := job.Step.Options["secret"]
+		if name == "" {
+			return nil
+		}
+		if _, err := job.Secret(name); err != nil {
+			return fmt.Errorf("%w: %w", convert.ErrLocked, err)
+		}
+		return nil
+	}
+	b, s := newBroker(t, e), newShelf(t)
+	value, none := "", errors.New("no such secret")
+	for _, steps := range []string{"@lock,secret=team", "@lock,secret=team@png"} {
+		do := func() (convert.Key, error) {
+			r := request(t, s, "v", steps, "pdf")
+			r.Secret = func(string) (string, error) {
+				if value == "" {
+					return "", none
+				}
+				return value, nil
+			}
+			key, err := b.Do(t.Context(), r)
+			if planned, _, perr := b.Plan(r); perr != nil || planned != key {
+				t.Errorf("%s: planned %s (%v), made %s", steps, planned, perr, key)
+			}
+			return key, err
+		}
+		keys := map[convert.Key]string{}
+		for _, v := range []string{"", "one", "two", "", "one"} {
+			value = v
+			key, err := do()
+			if v == "" {
+				if !errors.Is(err, convert.ErrLocked) || s.Has(key) {
+					t.Errorf("%s without the secret: %v", steps, err)
+				}
+				continue
+			}
+			if err != nil {
+				t.Fatalf("%s with %q: %v", steps, v, err)
+			}
+			if was, ok := keys[key]; ok && was != v {
+				t.Errorf("%s: %q and %q are one", steps, was, v)
+			}
+			keys[key] = v
+		}
+		if len(keys) != 2 {
+			t.Errorf("%s: %v", steps, keys)
+		}
+	}
+	if n := e.runs.Load(); n != 1+2+2 { // refused, locked twice, drawn twice
+		t.Errorf("%d runs", n)
+	}
+}
+
 func TestV4NothingOfAFailure(t *testing.T) {
 	for name, hook := range map[string]func(job convert.Job) error{
 		"half a file": func(job convert.Job) error {

@@ -12,4 +12,6 @@
 //	V3: of one key there is one run at a time, whoever waits; one that nobody waits for any more ends.
 //	V4: a result is complete or it is none: what an engine left behind when it failed is never seen.
 //	V5: a failure is remembered for the version that failed, a passing one for half a minute.
+//	V6: a result is of the values that its secrets have, not of their names: another value makes another, and without
+//	    it there is none.
 package convert

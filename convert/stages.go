@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"sync"
 	"time"
 
 	"dropfs/convert/magic"
 )
 
-// stage is one step of a request with its plan and the key of what it makes.
+// stage is one step of a request with its plan and the key of what it makes. The key is a hash, of secrets too: it tells
+// none.
 type stage struct {
 	step magic.Step
 	plan Plan
@@ -34,7 +36,7 @@ func (b *Broker) stages(r Request) ([]stage, error) {
 		if err != nil {
 			return nil, err
 		}
-		said += step.Key() + " " + plan.Key() + "\n"
+		said += step.Key() + " " + plan.Key() + secretsOf(step, r.Secret) + "\n"
 		part := ""
 		if i == len(r.Steps)-1 {
 			part = r.Part
@@ -44,6 +46,52 @@ func (b *Broker) stages(r Request) ([]stage, error) {
 		ext = plan[len(plan)-1].To
 	}
 	return out, nil
+}
+
+// fixed is r with one value of each secret, whatever is set while it is done.
+func (r Request) fixed() Request {
+	if r.Secret == nil {
+		return r
+	}
+	type answer struct {
+		value string
+		err   error
+	}
+	ask, known, mu := r.Secret, map[string]answer{}, sync.Mutex{}
+	r.Secret = func(name string) (string, error) {
+		mu.Lock()
+		defer mu.Unlock()
+		a, ok := known[name]
+		if !ok {
+			a.value, a.err = ask(name)
+			known[name] = a
+		}
+		return a.value, a.err
+	}
+	return r
+}
+
+// secretsOf stands for the values of the secrets that a step names: with another value it makes something else, and where
+// there is none nothing that was made with one is to be had.
+func secretsOf(step magic.Step, secret func(string) (string, error)) string {
+	out := ""
+	for _, option := range []string{"secret", "new_secret"} {
+		name := step.Options[option]
+		if name == "" {
+			continue
+		}
+		value, err := "", error(ErrLocked)
+		if secret != nil {
+			value, err = secret(name)
+		}
+		if err != nil {
+			out += " no " + option
+			continue
+		}
+		h := sha256.Sum256([]byte(value))
+		out += " " + option + " " + hex.EncodeToString(h[:])
+	}
+	return out
 }
 
 // Plan answers the key of what a request makes, and the extension of it; ErrUnsupported where it cannot be made.

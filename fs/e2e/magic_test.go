@@ -242,3 +242,42 @@ func TestConvertCommand(t *testing.T) {
 		t.Errorf("formats: %s", got)
 	}
 }
+
+// TestSecrets: a password that a name names is the present one. Without it the answer is EACCES, until it is set.
+func TestSecrets(t *testing.T) {
+	need(t, "qpdf")
+	m := newMachine(t)
+	mp := m.mount("mnt")
+	src := filepath.Join(m.dir, "doc.pdf")
+	writePDF(t, src, "sealed")
+	m.sh(patience, mp, "cp "+src+" .")
+	set := func(name, value string) {
+		t.Helper()
+		if r := run(patience, m.dir, m.env, value+"\n", binary, "secret", "set", name, "--key", "-"); r.code != 0 {
+			t.Fatalf("secret set: %v", r)
+		}
+	}
+	denied := func(name string) {
+		t.Helper()
+		if r := run(time.Minute, mp, m.env, "", "cat", name); r.code == 0 || !strings.Contains(r.err, "Permission denied") {
+			t.Errorf("%s without its password: %v", name, r)
+		}
+	}
+	locked := filepath.Join(m.dir, "locked.pdf")
+	denied("doc.pdf@lock,secret=team")
+	for _, password := range []string{"first", "second"} {
+		set("team", password)
+		m.sh(time.Minute, mp, "cat doc.pdf@lock,secret=team > "+locked)
+		m.tool(patience, m.dir, "qpdf", "--password="+password, "--check", locked)
+	}
+	m.sh(patience, mp, "cp "+locked+" locked.pdf")
+	denied("locked.pdf@txt")
+	if got := m.sh(time.Minute, mp, "cat locked.pdf@txt,secret=team"); !strings.HasPrefix(got, "sealed") {
+		t.Errorf("opened with its password: %q", got)
+	}
+	set("team", "wrong")
+	denied("locked.pdf@txt,secret=team")
+	m.tool(patience, m.dir, binary, "secret", "delete", "team")
+	denied("locked.pdf@txt,secret=team")
+	m.unmount(mp)
+}
