@@ -88,13 +88,16 @@ type Broker struct {
 }
 
 type failure struct {
-	err   error
-	until time.Time // zero: for good
+	err     error
+	until   time.Time // zero: for good
+	version string    // Request.Version
+	steps   string    // up to the one that failed, as in a name
 }
 
 // run is one key being made. Its fields are guarded by Broker.mu, but done.
 type run struct {
-	name    string
+	name    string // Request.Name
+	steps   string // up to that which is done, as in a name
 	version string // Request.Version
 	since   time.Time
 	phase   Phase
@@ -182,12 +185,14 @@ func (b *Broker) Do(ctx context.Context, r Request) (Key, error) {
 
 // Failure answers why the result of a key cannot be had, as far as that is remembered; nil where nothing speaks against it.
 func (b *Broker) Failure(key Key) error {
-	f, ok := b.failed.Get(key)
-	if !ok || !f.until.IsZero() && b.cfg.Now().After(f.until) {
-		return nil
+	if f, ok := b.failed.Get(key); ok && b.stands(f) {
+		return f.err
 	}
-	return f.err
+	return nil
 }
+
+// stands tells whether a failure is not to be tried again yet.
+func (b *Broker) stands(f failure) bool { return f.until.IsZero() || !b.cfg.Now().After(f.until) }
 
 // wait joins the run of one stage, or begins it.
 func (b *Broker) wait(ctx context.Context, r Request, stages []stage, i int) error {
@@ -229,8 +234,10 @@ func (b *Broker) beginLocked(r Request, stages []stage, i int) *run {
 	s := stages[i]
 	ctx, cancel := context.WithCancel(b.ctx)
 	x := &run{
-		name: r.Name + s.step.Key(), version: r.Version, since: b.cfg.Now(), phase: PhaseQueued, cancel: cancel,
-		done: make(chan struct{}),
+		name: r.Name, version: r.Version, since: b.cfg.Now(), phase: PhaseQueued, cancel: cancel, done: make(chan struct{}),
+	}
+	for _, before := range stages[:i+1] {
+		x.steps += before.step.Key()
 	}
 	b.runs[s.key] = x
 	b.counter++
@@ -262,14 +269,14 @@ func (b *Broker) finish(key Key, x *run, err error, ended bool) {
 		return
 	}
 	b.counts.Failed++
-	f := failure{err: err}
+	f := failure{err: err, version: x.version, steps: x.steps}
 	if k := KindOf(err); k.Transient() || !errors.As(err, new(Kind)) {
 		f.until = b.cfg.Now().Add(b.cfg.Forget)
 	}
 	b.failed.Add(key, f)
-	b.refused = append(b.refused, Refusal{Name: x.name, Why: err.Error(), At: b.cfg.Now()})
+	b.refused = append(b.refused, Refusal{Name: x.name + x.steps, Why: err.Error(), At: b.cfg.Now()})
 	b.refused = b.refused[max(0, len(b.refused)-refusalsKept):]
-	b.cfg.Log.WithError(err).WithField("path", x.name).Info("not converted")
+	b.cfg.Log.WithError(err).WithField("path", x.name+x.steps).Info("not converted")
 }
 
 // make runs the plan of stage i and keeps what it makes.

@@ -259,6 +259,39 @@ func TestV6Secrets(t *testing.T) {
 	}
 }
 
+// TestFailuresOf: what failed is told by its steps, options and the steps before included, as long as it stands.
+func TestFailuresOf(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := pdf()
+		var why error
+		e.hook = func(_ context.Context, job convert.Job) error {
+			if job.Step.Op == "png" && job.Step.Options["page"] == "" {
+				return nil
+			}
+			return why
+		}
+		b, s := newBroker(t, e, &engine{name: "p", version: "1", edges: []convert.Edge{{Op: "jpg", From: "png", To: "jpg", Cost: 1}}, hook: e.hook}), newShelf(t)
+		for steps, err := range map[string]error{"@png,page=9": convert.ErrBroken, "@png@jpg": convert.ErrUnreachable} {
+			why = err
+			r := request(t, s, "v", steps, "pdf")
+			if _, derr := b.Do(t.Context(), r); !errors.Is(derr, err) || !errors.Is(b.FailureOf(r), err) {
+				t.Errorf("%s: %v, remembered %v", steps, derr, b.FailureOf(r))
+			}
+		}
+		got := b.FailuresOf("v")
+		if len(got) != 2 || got["png,page=9"] == "" || got["png@jpg"] == "" || len(b.FailuresOf("other")) != 0 {
+			t.Errorf("%v", got)
+		}
+		time.Sleep(31 * time.Second)
+		if got := b.FailuresOf("v"); len(got) != 1 || got["png,page=9"] == "" {
+			t.Errorf("half a minute later %v", got)
+		}
+		if err := b.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 func TestV4NothingOfAFailure(t *testing.T) {
 	for name, hook := range map[string]func(job convert.Job) error{
 		"half a file": func(job convert.Job) error {

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -31,6 +32,32 @@ func (b *Broker) Refusals() []Refusal {
 	return slices.Clone(b.refused)
 }
 
+// FailuresOf tells why conversions of one version of a source cannot be had, as far as that is remembered, by their steps as
+// they stand in a name, without the first @.
+func (b *Broker) FailuresOf(version string) map[string]string {
+	out := map[string]string{}
+	for _, f := range b.failed.Values() {
+		if f.version == version && b.stands(f) {
+			out[strings.TrimPrefix(f.steps, "@")] = f.err.Error()
+		}
+	}
+	return out
+}
+
+// FailureOf answers why a request cannot be done, as far as that is remembered: whichever of its steps it is.
+func (b *Broker) FailureOf(r Request) error {
+	stages, err := b.stages(r)
+	if err != nil {
+		return err
+	}
+	for _, s := range stages {
+		if err := b.Failure(s.key); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // Running is a conversion under way.
 type Running struct {
 	Name    string    `json:"name"` // SOURCE@STEP
@@ -56,7 +83,7 @@ func (b *Broker) running(want func(*run) bool) []Running {
 	var out []Running
 	for _, x := range b.runs {
 		if want(x) {
-			out = append(out, Running{Name: x.name, Since: x.since, Phase: x.phase, Part: x.part, Waiting: x.waiters})
+			out = append(out, Running{Name: x.name + x.steps, Since: x.since, Phase: x.phase, Part: x.part, Waiting: x.waiters})
 		}
 	}
 	slices.SortFunc(out, func(a, b Running) int { return a.Since.Compare(b.Since) })

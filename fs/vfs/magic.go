@@ -311,7 +311,7 @@ func (f *FS) convertError(c *conjured) error {
 	if c.key == "" {
 		return nil
 	}
-	return f.conv.Broker.Failure(c.key)
+	return f.conv.Broker.FailureOf(c.req)
 }
 
 // offers lists what can be had of a source.
@@ -330,18 +330,18 @@ const (
 
 // fileFacts is what FILE@info.json tells.
 type fileFacts struct {
-	Name    string         `json:"name"`
-	Size    int64          `json:"size"`
-	Mtime   time.Time      `json:"mtime"`
-	Version string         `json:"version"`
-	State   string         `json:"state"`
-	ID      string         `json:"id,omitempty"`
-	MD5     string         `json:"md5,omitempty"`
-	Type    string         `json:"type,omitempty"`
-	Expires *time.Time     `json:"expires,omitempty"`
-	Error   string         `json:"error,omitempty"`
-	Offers  []string       `json:"offers"`           // what it can be converted into
-	Failed  map[string]any `json:"failed,omitempty"` // conversions that were refused, and why
+	Name    string            `json:"name"`
+	Size    int64             `json:"size"`
+	Mtime   time.Time         `json:"mtime"`
+	Version string            `json:"version"`
+	State   string            `json:"state"`
+	ID      string            `json:"id,omitempty"`
+	MD5     string            `json:"md5,omitempty"`
+	Type    string            `json:"type,omitempty"`
+	Expires *time.Time        `json:"expires,omitempty"`
+	Error   string            `json:"error,omitempty"`
+	Offers  []string          `json:"offers"`           // what it can be converted into
+	Failed  map[string]string `json:"failed,omitempty"` // conversions that were refused, by their steps, and why
 	// Running are the conversions of it that are under way.
 	Running []convert.Running `json:"running,omitempty"`
 }
@@ -371,17 +371,8 @@ func (f *FS) facetText(ctx context.Context, c *conjured) ([]byte, error) {
 	facts.Running = f.conv.Broker.StatusOf(c.req.Version)
 	for _, o := range f.offers(c) {
 		facts.Offers = append(facts.Offers, o.Op)
-		r := c.req
-		r.Steps = []magic.Step{{Op: o.Op}}
-		if key, _, err := f.conv.Broker.Plan(r); err == nil {
-			if why := f.conv.Broker.Failure(key); why != nil {
-				if facts.Failed == nil {
-					facts.Failed = map[string]any{}
-				}
-				facts.Failed[o.Op] = why.Error()
-			}
-		}
 	}
+	facts.Failed = f.conv.Broker.FailuresOf(c.req.Version)
 	text, err := json.MarshalIndent(facts, "", "  ")
 	return append(text, '\n'), err
 }

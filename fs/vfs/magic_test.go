@@ -202,6 +202,7 @@ func TestV7TakesNoChange(t *testing.T) {
 	_, err = f.SetAttr(ctx, m.Ino, cache.SetAttr{Size: &size})
 	wantErr(t, "truncate", err, cache.ErrReadOnly)
 	wantErr(t, "unlink", f.Unlink(ctx, RootIno, "a.txt@md"), cache.ErrReadOnly)
+	wantErr(t, "rmdir", f.Rmdir(ctx, RootIno, "a.txt@"), cache.ErrReadOnly)
 	wantErr(t, "rename onto", f.Rename(ctx, RootIno, "b", RootIno, "a.txt@md", 0), cache.ErrReadOnly)
 	wantErr(t, "rename from", f.Rename(ctx, RootIno, "a.txt@md", RootIno, "c", 0), cache.ErrCrossDrop)
 	_, err = f.Link(ctx, m.Ino, RootIno, "c")
@@ -396,8 +397,14 @@ func TestV7Failure(t *testing.T) {
 	if err := json.Unmarshal([]byte(readAll(t, f, lookup(t, f, "a.txt@info.json").Ino)), &facts); err != nil {
 		t.Fatal(err)
 	}
-	if why, ok := facts.Failed["md"].(string); !ok || !strings.Contains(why, "it says so itself") || facts.Size != 6 || facts.Name != "a.txt" {
+	if why := facts.Failed["md"]; !strings.Contains(why, "it says so itself") || facts.Size != 6 || facts.Name != "a.txt" {
 		t.Errorf("info.json tells %+v", facts)
+	}
+	chain := lookup(t, f, "a.txt@md@html") // whose first step has failed already
+	_, err := f.Open(t.Context(), chain.Ino, cache.OpenRead)
+	wantErr(t, "open of a chain", err, convert.ErrBroken)
+	if v, err := f.GetXattr(t.Context(), chain.Ino, xattrError); err != nil || !strings.Contains(string(v), "it says so itself") {
+		t.Errorf("%s of a chain is %q, %v", xattrError, v, err)
 	}
 }
 

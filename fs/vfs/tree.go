@@ -252,6 +252,9 @@ func (f *FS) Rmdir(ctx context.Context, parent Ino, name string) error {
 		return orNotExist(err)
 	}
 	if err := p.acc.r.Rmdir(ctx, p.ino, name); err != nil {
+		if errors.Is(err, cache.ErrNotExist) && f.isMagic(ctx, p, name) {
+			err = cache.ErrReadOnly
+		}
 		return err
 	}
 	f.entryChanged(p, name)
