@@ -45,6 +45,7 @@ type Request struct {
 	Version string // of the content, as whoever asks names it
 	Name    string // of the source, for people and for names in archives
 	Ext     string
+	Size    int64 // bytes of all sources: none are fetched that are too large
 	Steps   []magic.Step
 	Part    string // Member.Part
 	Many    bool   // Fetch brings several sources
@@ -339,6 +340,9 @@ func (b *Broker) sources(ctx context.Context, r Request, stages []stage, i int, 
 		return nil, fmt.Errorf("scratch directory: %w", err)
 	}
 	if i == 0 {
+		if err := checkSize(r.Size, r.Limits.Resolved()); err != nil {
+			return nil, err
+		}
 		return r.Fetch(ctx, in)
 	}
 	path := filepath.Join(in, "in."+stages[i].ext)

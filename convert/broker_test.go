@@ -353,6 +353,24 @@ func TestLimits(t *testing.T) {
 			}
 		})
 	}
+	t.Run("nothing is fetched that is too large", func(t *testing.T) {
+		b, s := newBroker(t, pdf(), office()), newShelf(t)
+		for steps, ext := range map[string]string{"@png": "pdf", "@pages": "docx"} {
+			r := request(t, s, "four", steps, ext)
+			r.Limits, r.Size = convert.Limits{MaxInput: 3}, 4
+			r.Fetch = func(context.Context, string) ([]convert.Source, error) {
+				t.Errorf("%s: fetched", steps)
+				return nil, convert.ErrBroken
+			}
+			_, err := b.Do(t.Context(), r)
+			if steps == "@pages" {
+				_, err = b.List(t.Context(), r)
+			}
+			if !errors.Is(err, convert.ErrTooLarge) {
+				t.Errorf("%s: %v", steps, err)
+			}
+		}
+	})
 }
 
 func TestListAndMember(t *testing.T) {

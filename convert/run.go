@@ -82,6 +82,10 @@ func checkInput(sources []Source, l Limits) error {
 	for _, s := range sources {
 		total += s.Size
 	}
+	return checkSize(total, l)
+}
+
+func checkSize(total int64, l Limits) error {
 	if total > l.MaxInput {
 		return fmt.Errorf("%w: %d bytes, at most %d", ErrTooLarge, total, l.MaxInput)
 	}

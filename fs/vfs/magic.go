@@ -145,7 +145,7 @@ func (f *FS) lookMagicOf(ctx context.Context, p place, parent Ino, cut magic.Cut
 		return nil, "", err
 	}
 	c = &conjured{acc: p.acc, base: a.Ino, up: parent, req: convert.Request{
-		Version: version, Name: cut.Base, Ext: ext, Steps: path.Steps, Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits, Fallback: p.acc.fallback,
+		Version: version, Name: cut.Base, Ext: ext, Size: a.Size, Steps: path.Steps, Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits, Fallback: p.acc.fallback,
 		Registry: p.acc.conv, Fetch: fetch(p.acc.r, a.Ino, cut.Base),
 	}}
 	switch {

@@ -104,6 +104,9 @@ func (f *FS) lookMagicDir(ctx context.Context, p place, parent Ino, cut magic.Cu
 		Version: versionOf(files), Name: cut.Base, Ext: commonExt(files), Steps: rest.Steps, Many: true, Registry: p.acc.conv,
 		Store: resultStore{p.acc.r}, Secret: f.conv.Secret, Limits: p.acc.limits, Fallback: p.acc.fallback, Fetch: fetchAll(p.acc.r, files),
 	}
+	for _, file := range files {
+		req.Size += file.Attr.Size
+	}
 	key, _, err := f.conv.Broker.PlanSettled(ctx, req)
 	if err != nil {
 		return nil, "", cache.ErrNotExist
