@@ -100,3 +100,14 @@ func (l Limits) Resolved() Limits {
 	}
 	return l
 }
+
+// PictureQuality is the quality of JPEG, 1 to 100, that a level of compression means, whichever engine does it.
+func PictureQuality(level string) int {
+	switch level {
+	case "low":
+		return 90
+	case "high":
+		return 60
+	}
+	return 78
+}

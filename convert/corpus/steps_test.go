@@ -384,3 +384,55 @@ func checksum(t *testing.T, path string) string {
 	sum := sha256.Sum256(b)
 	return hex.EncodeToString(sum[:])
 }
+
+// TestOneMeaning: a quality and a level mean the same whichever engine does it.
+func TestOneMeaning(t *testing.T) {
+	tables := func(engineName, text, ext string, from convert.Source) string {
+		p, err := magic.Parse(text, ext)
+		if err != nil {
+			t.Fatal(err)
+		}
+		e, step := engine(t, engineName), p.Steps[0]
+		i := slices.IndexFunc(e.Edges(), func(x convert.Edge) bool { return x.Op == step.Op && x.From == ext })
+		if i < 0 {
+			t.Fatalf("%s does no %s of %s", engineName, text, ext)
+		}
+		edge := e.Edges()[i]
+		made := do(t, convert.Plan{{Engine: e, Edge: edge, Step: step, To: step.Output(ext)}}, from, step)
+		b, err := os.ReadFile(made.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return quantizers(t, b)
+	}
+	big := of(t, "photo.png").source(t)
+	whole := made(t, "@jpg,quality=98", big)
+	for _, c := range []struct {
+		text, ext string
+		from      convert.Source
+	}{
+		{"@jpg", "png", big}, {"@jpg,quality=50", "png", big},
+		{"@compress,level=low", "jpg", again(t, whole)}, {"@compress", "jpg", again(t, whole)}, {"@compress,level=high", "jpg", again(t, whole)},
+	} {
+		if a, b := tables("images", c.text, c.ext, c.from), tables("vips", c.text, c.ext, c.from); a != b {
+			t.Errorf("%s: the program quantizes by %s, vips by %s", c.text, a, b)
+		}
+	}
+}
+
+// quantizers are the quantization tables of a JPEG (ITU-T T.81 §B.2.4.1), which its quality is.
+func quantizers(t *testing.T, b []byte) string {
+	t.Helper()
+	out := ""
+	for at := 2; at+4 <= len(b) && b[at] == 0xff && b[at+1] != 0xda; {
+		n := int(b[at+2])<<8 | int(b[at+3])
+		if b[at+1] == 0xdb {
+			out += hex.EncodeToString(b[at+4 : at+2+n])
+		}
+		at += 2 + n
+	}
+	if out == "" {
+		t.Fatal("no quantization tables")
+	}
+	return out
+}

@@ -9,13 +9,15 @@ import (
 	"dropfs/convert"
 )
 
-// qualities is what a level of compression means for pictures, films and sounds, as the option quality.
-var qualities = map[string]int{"low": 75, "recommended": 60, "high": 40}
+// mediaQuality is what a level of compression means for films and sounds, as the option quality.
+func mediaQuality(level string) int {
+	return map[string]int{"low": 75, "recommended": 60, "high": 40}[level]
+}
 
-// compressed does an edge anew with less quality; where that is not smaller the result is the source (X6).
-func compressed(do func(context.Context, *task) error) func(context.Context, *task) error {
+// compressed does an edge anew with the quality of a level; where that is not smaller the result is the source (X6).
+func compressed(do func(context.Context, *task) error, quality func(level string) int) func(context.Context, *task) error {
 	return func(ctx context.Context, t *task) error {
-		if err := do(ctx, t.with("quality", strconv.Itoa(qualities[t.step.Options.Get("level")]))); err != nil {
+		if err := do(ctx, t.with("quality", strconv.Itoa(quality(t.step.Options.Get("level"))))); err != nil {
 			return err
 		}
 		return t.keepSmaller()

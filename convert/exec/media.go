@@ -97,12 +97,12 @@ func mediaEdges(p *program) []edge {
 	}
 	for _, ext := range films {
 		if p.encodes(ext) {
-			add("compress", ext, "=", 100, 1, compressed(film), "level")
+			add("compress", ext, "=", 100, 1, compressed(film, mediaQuality), "level")
 		}
 	}
 	for _, ext := range []string{"mp3", "opus", "ogg", "m4a", "aac"} {
 		if p.encodes(ext) {
-			add("compress", ext, "=", 3, 1, compressed(sound), "level")
+			add("compress", ext, "=", 3, 1, compressed(sound, mediaQuality), "level")
 		}
 	}
 	add("mp4", "gif", "mp4", 10, 1, film, "width", "height", "fit", "quality", "strip")

@@ -85,7 +85,11 @@ func vipsEdges(p *program) []edge {
 			}
 		}
 		if slices.Contains([]string{"jpg", "webp", "avif", "jxl"}, from) && p.facts["load "+from] && p.facts["save "+from] {
-			out = append(out, edge{Edge: convert.Edge{Op: "compress", From: from, To: "=", Options: []string{"level"}, Cost: 2, Loss: 1}, do: compressed(picture)})
+			quality := mediaQuality
+			if from == "jpg" {
+				quality = convert.PictureQuality // as in the program
+			}
+			out = append(out, edge{Edge: convert.Edge{Op: "compress", From: from, To: "=", Options: []string{"level"}, Cost: 2, Loss: 1}, do: compressed(picture, quality)})
 		}
 		add("thumb", from, "jpg", 100, "width", "height", "quality", "format")
 		add("thumb", from, "webp", 100, "width", "height", "quality", "format")

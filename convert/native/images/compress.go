@@ -13,17 +13,6 @@ import (
 	"dropfs/convert/native/internal/bounded"
 )
 
-// quality is that of jpg by level.
-func quality(level string) int {
-	switch level {
-	case "low":
-		return 90
-	case "high":
-		return 60
-	}
-	return 78
-}
-
 // compress packs a jpg or png anew, and takes the source's own bytes where that made it no smaller (I3). png loses nothing
 // but at level high, which leaves it 256 colours.
 func compress(ctx context.Context, job convert.Job) error {
@@ -47,7 +36,7 @@ func compress(ctx context.Context, job convert.Job) error {
 	level := job.Step.Options.Get("level")
 	if err := write(ctx, job, func(o *bounded.Output) error {
 		if p.kind.ext == "jpg" {
-			return jpeg.Encode(o, plain(img), &jpeg.Options{Quality: quality(level)})
+			return jpeg.Encode(o, plain(img), &jpeg.Options{Quality: convert.PictureQuality(level)})
 		}
 		return packPNG(ctx, o, img, level)
 	}); err != nil {
