@@ -49,6 +49,8 @@ func (*testEngine) Edges() []convert.Edge {
 		{Op: "unlock", From: "pdf", To: "=", Options: []string{"secret"}, Cost: 1},
 		{Op: "reset_password", From: "pdf", To: "=", Options: []string{"secret", "new_secret"}, Cost: 1},
 		{Op: "pages", From: "pdf", To: "", Cost: 1},
+		{Op: "ocr", From: "jpg", To: "txt", Options: []string{"format", "lang"}, Cost: 1},
+		{Op: "thumb", From: "jpg", To: "jpg", Options: []string{"format", "background", "strip"}, Cost: 1},
 	}
 }
 

@@ -82,6 +82,53 @@ func TestT12Webhooks(t *testing.T) {
 	}
 }
 
+// TestT12EventsAreOfOneKey: of two keys that have a webhook each, none hears of what the other does.
+func TestT12EventsAreOfOneKey(t *testing.T) {
+	d := newHookSite(t)
+	other, _, err := d.hub.CreateKey(t.Context(), "other", -1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	type party struct {
+		key    string
+		server *hookServer
+		events int
+	}
+	parties := []*party{{key: d.key}, {key: other.Reveal()}}
+	for _, p := range parties {
+		p.server = newHookServer(t, func(int) int { return 200 })
+		d.key = p.key
+		d.answer(d.asks("POST", "/v1/developer/webhooks", map[string]any{"webhook_url": p.server.URL}), 200)
+	}
+	for _, i := range []int{0, 1, 0, 1} { // what one hears after the other was told is its own all the same
+		p := parties[i]
+		d.key = p.key
+		main := d.order("convert", map[string]any{"convert_to": "md"}, d.source("a.txt", "a"))
+		for range 2 { // of the task, and of the operation
+			if c := p.server.next(t); !strings.Contains(string(c.body), main) {
+				t.Errorf("not of %s: %s", main, c.body)
+			}
+			p.events++
+		}
+	}
+	for _, p := range parties {
+		d.key = p.key
+		var audit []any
+		until(t, "the tries are not written down", func() bool {
+			audit = d.answer(d.asks("GET", "/v1/developer/webhooks/audit", nil), 200)["audit"].([]any)
+			return len(audit) >= p.events
+		})
+		if len(audit) != p.events || len(p.server.got) != 0 {
+			t.Errorf("%d tries and %d calls for %d events", len(audit), p.events+len(p.server.got), p.events)
+		}
+		for _, a := range audit {
+			if got := a.(map[string]any)["target_url"]; got != p.server.URL {
+				t.Errorf("a try at %v is told", got)
+			}
+		}
+	}
+}
+
 func TestT12RetriesAndAudit(t *testing.T) {
 	s := newHookServer(t, func(n int) int { return []int{500, 302, 200}[min(n, 3)-1] })
 	d := newHookSite(t)

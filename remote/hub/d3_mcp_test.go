@@ -115,8 +115,8 @@ func TestMCPTools(t *testing.T) {
 		}
 	}
 	slices.Sort(names)
-	want := "complete_upload compress_file convert_file initiate_upload lock_pdf merge_files poll_status reset_pdf_password " +
-		"supported_operation unlock_pdf upload_content zip_files"
+	want := "complete_upload compress_file convert_file initiate_upload lock_pdf merge_files ocr_file poll_status " +
+		"reset_pdf_password supported_operation thumbnail_file unlock_pdf upload_content zip_files"
 	if got := strings.Join(names, " "); got != want {
 		t.Errorf("%s", got)
 	}
@@ -166,12 +166,19 @@ func TestMCPOperations(t *testing.T) {
 		{"compress_file", nil, "DOC>@compress"},
 		{"merge_files", nil, "DOC>@merge"},
 		{"zip_files", nil, "DOC>@zip"},
+		{"ocr_file", map[string]any{"options": map[string]any{"lang": "deu"}}, "DOC>@ocr,lang=deu"},
+		{"ocr_file", nil, "DOC>@ocr"},
+		{"thumbnail_file", map[string]any{"options": map[string]any{"format": "png"}}, "DOC>@thumb,format=png"},
+		{"thumbnail_file", nil, "DOC>@thumb"},
 		{"lock_pdf", map[string]any{"password": "pw-one"}, "DOC>@lock,secret=password(pw-one)"},
 		{"unlock_pdf", map[string]any{"password": "pw-one"}, "DOC>@unlock,secret=password(pw-one)"},
 		{"reset_pdf_password", map[string]any{"old_password": "pw-one", "new_password": "pw-two"}, "(pw-one)(pw-two)"},
 	} {
 		for _, content := range []map[string]any{{"text": "doc"}, {"base64": base64.StdEncoding.EncodeToString([]byte("doc"))}} {
 			content["file_name"] = "a.pdf"
+			if c.tool == "ocr_file" || c.tool == "thumbnail_file" {
+				content["file_name"] = "a.jpg"
+			}
 			up := d.calls(s, "upload_content", content)
 			in := map[string]any{"file_keys": []any{up["file_key"]}}
 			for k, v := range c.in {

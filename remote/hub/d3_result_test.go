@@ -164,6 +164,8 @@ func TestT8SupportedWithParameters(t *testing.T) {
 		{"ext=pdf&action=lock", true},
 		{"ext=pdf&action=create_zip", true},
 		{"ext=pdf&action=share", false},
+		{"ext=txt&action=merge", false}, // one text could be made a PDF first, several cannot
+		{"ext=pdf&action=merge", true},
 		{"ext=xyz", true}, // anything can be zipped
 		{"ext=mp3&action=lock", false},
 	} {

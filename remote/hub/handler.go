@@ -125,7 +125,7 @@ func queryNames(r *http.Request) string {
 	return "?" + strings.Join(names, "&")
 }
 
-// recovered answers a panic like any other error (W1).
+// recovered answers a panic like any other error of its wire (W1).
 func (h *Hub) recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {
@@ -140,6 +140,10 @@ func (h *Hub) recovered(next http.Handler) http.Handler {
 			h.log.Debug(string(debug.Stack()))
 			if rec, ok := w.(*web.Recorder); ok && rec.Status != 0 {
 				panic(http.ErrAbortHandler) // half an answer is out: break it off
+			}
+			if d3.Owns(r.URL.Path) {
+				d3.WriteUnexpected(w)
+				return
 			}
 			web.WriteError(w, web.Fail(http.StatusInternalServerError, "An unexpected error occurred."))
 		}()

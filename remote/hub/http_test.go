@@ -180,10 +180,18 @@ func TestMetrics(t *testing.T) {
 }
 
 func TestPanicIsAnError(t *testing.T) {
-	s := newSite(t, nil)
-	h := s.hub.observed(s.hub.recovered(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") })))
-	s.srv.Config.Handler = h
-	s.want(s.do(request{"GET", "/x", nil, nil}), 500)
+	d := &d3Site{site: newSite(t, nil)}
+	h := d.hub.observed(d.hub.recovered(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("oops") })))
+	d.srv.Config.Handler = h
+	for _, path := range []string{"/x", "/healthz", "/api/v1/dropzones", "/objects/x"} {
+		d.want(d.do(request{"GET", path, nil, nil}), 500)
+	}
+	for _, path := range []string{"/api/v1/do", "/v1/biz/status/x", "/v1/external/upload", "/v1/upload/x", "/v1/download/x", "/mcp"} {
+		a := d.answer(d.do(request{"GET", path, nil, nil}), 500)
+		if a["error"] != "internal_error" {
+			t.Errorf("%s: %v", path, a)
+		}
+	}
 }
 
 func TestUploadThatBreaksOffStoresNothing(t *testing.T) {

@@ -90,6 +90,9 @@ func (a *API) note(r *http.Request, f *failure, err error) {
 	}
 }
 
+// WriteUnexpected answers, in the wire's shape (T3), that the hub failed where no call could say so itself.
+func WriteUnexpected(w http.ResponseWriter) { writeFailure(w, toWire(nil)) }
+
 func writeFailure(w http.ResponseWriter, f *failure) {
 	h := w.Header()
 	// What was said of a body that does not come.

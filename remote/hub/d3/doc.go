@@ -23,7 +23,8 @@
 //	T8: supported-operation tells what do takes, options included.
 //	T9: what is not there, and what is another key's, is 404 alike.
 //	T10: a task that was accepted ends, whatever dies: it is completed, or failed with a reason.
-//	T11: what has expired is gone, but for the sources of a task that is not finished.
+//	T11: what has expired is gone, but for the sources of a task that is not finished. The time of an upload begins
+//	    anew when it is completed.
 //	T12: an event is delivered at least once or given up after DeliveryAttempts, signed, and never to an address that is
 //	    not public, unless the hub was told otherwise.
 //	T13: a password is in the database only until its task is finished, and in no log and no answer.

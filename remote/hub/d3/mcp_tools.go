@@ -52,6 +52,10 @@ type (
 		Level   string         `json:"compression_value,omitempty" jsonschema:"recommended (a balance, if absent), high (the smallest file) or low (the best quality)"`
 		Options map[string]any `json:"options,omitempty" jsonschema:"as supported_operation tells them"`
 	}
+	optionsIn struct {
+		filesIn
+		Options map[string]any `json:"options,omitempty" jsonschema:"such as lang or format, as supported_operation tells them for the format"`
+	}
 	passwordIn struct {
 		filesIn
 		Password string `json:"password" jsonschema:"the password that the PDF gets, or has"`
@@ -98,7 +102,8 @@ func reading(name, title, text string) *mcp.Tool {
 	return t
 }
 
-// add adds all tools. The names that wire/d3.md §13 tells are those; upload_content is ours.
+// add adds all tools. The names that wire/d3.md §13 tells are those; upload_content, ocr_file and
+// thumbnail_file are ours.
 func (t *tools) add(s *mcp.Server) {
 	t.addUploads(s)
 	t.addOperations(s)
@@ -152,6 +157,14 @@ func (t *tools) addOperations(s *mcp.Server) {
 	tool(t, s, about("zip_files", "Zip Files", "Packs files of any formats into one ZIP archive."),
 		func(ctx context.Context, c caller, in filesIn) (acceptedJSON, error) {
 			return t.begin(ctx, c, in.does(magic.Zip, nil), nil)
+		})
+	tool(t, s, about("ocr_file", "OCR File", "Reads the text that scans and pictures show."),
+		func(ctx context.Context, c caller, in optionsIn) (acceptedJSON, error) {
+			return t.begin(ctx, c, in.does(magic.OCR, nil), in.Options)
+		})
+	tool(t, s, about("thumbnail_file", "Thumbnail File", "Makes a small picture of each file."),
+		func(ctx context.Context, c caller, in optionsIn) (acceptedJSON, error) {
+			return t.begin(ctx, c, in.does(magic.Thumb, nil), in.Options)
 		})
 	tool(t, s, about("lock_pdf", "Lock PDF", "Encrypts PDF files with a password."),
 		func(ctx context.Context, c caller, in passwordIn) (acceptedJSON, error) {

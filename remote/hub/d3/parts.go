@@ -137,11 +137,16 @@ func (a *API) join(ctx context.Context, f store.D3File, etags map[int]string) (s
 	if size != f.Size {
 		return f, otherSize(size, f.Size)
 	}
-	f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, parts)
+	f, err = a.confirm(ctx, f.ID, parts)
 	if errors.Is(err, store.ErrChanged) {
 		err = conflict("upload_changed", "A part was sent again while the upload was completed.")
 	}
 	return f, err
+}
+
+// confirm makes objects the bytes of an upload, whose time begins anew with that (T11).
+func (a *API) confirm(ctx context.Context, id string, parts []store.D3Object) (store.D3File, error) {
+	return a.cfg.Store.ConfirmD3(ctx, id, parts, a.cfg.Now().Add(a.cfg.Keep))
 }
 
 func incomplete(have, want int) error {
@@ -176,7 +181,7 @@ func (a *API) joinParts(ctx context.Context, f store.D3File, o store.D3Object, e
 	}
 	a.cfg.Step("d3.parts.joined")
 	o.Size, o.ETag = f.Size, stored.ETag
-	return a.cfg.Store.ConfirmD3(ctx, f.ID, []store.D3Object{o})
+	return a.confirm(ctx, f.ID, []store.D3Object{o})
 }
 
 // whyNot says in the wire's words why the object store did not put parts together.
@@ -218,7 +223,7 @@ func (a *API) joinElsewhere(ctx context.Context, f store.D3File, etags map[int]s
 		return f, otherETag(1)
 	}
 	o.Size, o.ETag = f.Size, stored.ETag
-	if f, err = a.cfg.Store.ConfirmD3(ctx, f.ID, []store.D3Object{o}); err == nil {
+	if f, err = a.confirm(ctx, f.ID, []store.D3Object{o}); err == nil {
 		err = a.cfg.Objects.Cleanup(ctx, up)
 	}
 	return f, err

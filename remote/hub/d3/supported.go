@@ -66,9 +66,7 @@ func (a *API) settle(ctx context.Context, limit time.Duration) {
 }
 
 func (a *API) answer(ext, action string, parameters map[string]any) support {
-	offers := slices.DeleteFunc(a.cfg.Convert.Offers(ext), func(o convert.Offer) bool {
-		return magic.Step{Op: o.Op}.Kind() == magic.Dirop
-	})
+	offers := a.offers(ext)
 	s := support{Ext: ext, Action: action}
 	actions := actionsOf(offers)
 	if action == "" {
@@ -90,6 +88,27 @@ func (a *API) answer(ext, action string, parameters map[string]any) support {
 	return s
 }
 
+// offers are what do takes of files of an extension. What makes one file of several is planned for several: a way that
+// only one file has is not offered.
+func (a *API) offers(ext string) []convert.Offer {
+	var out []convert.Offer
+	for _, o := range a.cfg.Convert.Offers(ext) {
+		if (magic.Step{Op: o.Op}).Kind() == magic.Dirop {
+			continue
+		}
+		if together(o.Op) {
+			plan, err := a.cfg.Convert.Plan(magic.Step{Op: o.Op}, ext, true)
+			if err != nil {
+				continue
+			}
+			last := plan[len(plan)-1]
+			o.To, o.Options, o.Plan = last.To, slices.Clone(last.Edge.Options), plan
+		}
+		out = append(out, o)
+	}
+	return out
+}
+
 // can tells whether do would take these parameters; a password need not be there yet.
 func (a *API) can(ext, action string, parameters map[string]any) bool {
 	for _, p := range passwords[action] {
@@ -101,7 +120,7 @@ func (a *API) can(ext, action string, parameters map[string]any) bool {
 	if err != nil {
 		return false
 	}
-	_, err = a.cfg.Convert.Plan(o.Step, ext, false)
+	_, err = a.cfg.Convert.Plan(o.Step, ext, together(o.Step.Op))
 	return err == nil
 }
 

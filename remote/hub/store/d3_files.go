@@ -160,8 +160,9 @@ func (s *Store) D3Multipart(ctx context.Context, file string) (D3Object, error) 
 }
 
 // ConfirmD3 makes objects, in their order, the bytes of an upload, however many they are; all others of it go. A file that
-// has its bytes already is answered as it is. ErrNotFound; ErrChanged where one of the objects has gone.
-func (s *Store) ConfirmD3(ctx context.Context, id string, parts []D3Object) (D3File, error) {
+// has its bytes already is answered as it is; another is kept until expires, where that is later than it would have been.
+// ErrNotFound; ErrChanged where one of the objects has gone.
+func (s *Store) ConfirmD3(ctx context.Context, id string, parts []D3Object, expires time.Time) (D3File, error) {
 	var f D3File
 	err := s.write(ctx, durable, func(t *tx) error {
 		var err error
@@ -175,7 +176,10 @@ func (s *Store) ConfirmD3(ctx context.Context, id string, parts []D3Object) (D3F
 		if len(parts) == 1 {
 			f.ETag = parts[0].ETag
 		}
-		_, err = t.exec(ctx, `UPDATE d3_files SET obj = ?, etag = ? WHERE id = ?`, f.Obj, f.ETag, id)
+		if expires.After(f.Expires) {
+			f.Expires = expires
+		}
+		_, err = t.exec(ctx, `UPDATE d3_files SET obj = ?, etag = ?, expires = ? WHERE id = ?`, f.Obj, f.ETag, millis(f.Expires), id)
 		return err
 	})
 	return f, err

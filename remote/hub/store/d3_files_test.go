@@ -59,11 +59,11 @@ func TestConfirmD3(t *testing.T) {
 				send("new", c.again, true)
 			}
 			if c.second {
-				if _, err := s.ConfirmD3(t.Context(), f.ID, listed); err != nil {
+				if _, err := s.ConfirmD3(t.Context(), f.ID, listed, f.Expires); err != nil {
 					t.Fatal(err)
 				}
 			}
-			got, err := s.ConfirmD3(t.Context(), f.ID, listed)
+			got, err := s.ConfirmD3(t.Context(), f.ID, listed, f.Expires)
 			if !errors.Is(err, c.want) || got.Ready() != (c.want == nil) {
 				t.Fatal(got, err)
 			}
