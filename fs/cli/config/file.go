@@ -84,12 +84,24 @@ type Convert struct {
 	APIKeyFile string        `toml:"api_key_file"`
 	Prefer     string        `toml:"prefer"`
 	Fallback   bool          `toml:"fallback"`
-	PerHour    int           `toml:"per_hour"`
+	PerHour    *int          `toml:"per_hour"` // from 1 to maxPerHour; nil: 100. Budget answers it
 	Deadline   string        `toml:"deadline"`
 	// WebhookListen is the address at which the service's webhooks come in, from where the world reaches it; "": none do.
 	WebhookListen     string        `toml:"webhook_listen"`
 	WebhookSecret     remote.Secret `toml:"webhook_secret"`
 	WebhookSecretFile string        `toml:"webhook_secret_file"`
+}
+
+// maxPerHour bounds per_hour: what was begun within the hour is kept one by one.
+const maxPerHour = 100_000
+
+// Budget is how many conversions the service may be asked for within an hour. There is always an end to it: conversions cost
+// money, and who reads is not always a person.
+func (c *Convert) Budget() int {
+	if c.PerHour == nil {
+		return 100
+	}
+	return *c.PerHour
 }
 
 // Load reads and checks the file at path. A file that is not there is an empty one, unless it must be.
@@ -221,6 +233,8 @@ func (c *Convert) check(what string) error {
 		return fmt.Errorf("%s: service must be d3", what)
 	case c.Prefer != "" && c.Prefer != "remote" && c.Prefer != "local":
 		return fmt.Errorf("%s: prefer must be remote or local", what)
+	case c.PerHour != nil && (*c.PerHour < 1 || *c.PerHour > maxPerHour):
+		return fmt.Errorf("%s: per_hour must be from 1 to %d", what, maxPerHour)
 	case c.WebhookListen == "" && (c.WebhookSecret != "" || c.WebhookSecretFile != ""):
 		return fmt.Errorf("%s: webhook_secret belongs to webhook_listen", what)
 	}
