@@ -69,7 +69,8 @@ func (d *Disk) converter(a *account) *convert.Registry {
 		}
 		a.converts, err = d.conv.set.WithService(engines.ServiceConfig{
 			Convert: *section, Key: key, WebhookSecret: secret, Agent: "dropfs/" + Version, Log: log,
-			RateFile: filepath.Join(d.statePath(a.name), "convert-rate.json"),
+			RateFile:   filepath.Join(d.statePath(a.name), "convert-rate.json"),
+			BudgetFile: filepath.Join(d.statePath(a.name), "convert-budget.json"),
 		})
 	}
 	if err != nil {
