@@ -249,6 +249,11 @@ func TestConvertCommand(t *testing.T) {
 	if got := m.sh(patience, m.dir, `head -c 4 doc.png | tail -c 3; grep -c 'page two' doc.txt`); got != "PNG1\n" {
 		t.Errorf("into a directory: %q", got)
 	}
+	m.config("[convert]\nmax_input = 100\n")
+	if r := m.dropfs(time.Minute, "convert", src+"@txt", "-"); r.code != 1 || !strings.Contains(r.err, "too large") {
+		t.Errorf("beyond a limit: %v", r)
+	}
+	m.config("")
 	for args, code := range map[string]int{
 		src + "@mp3": 7, src + "@nosuch": 2, src: 7, "nosuch.pdf@png": 7, m.dir + "@zip": 1, src + "@docx": 7,
 	} {

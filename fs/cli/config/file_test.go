@@ -85,6 +85,13 @@ func TestG3ParseErrors(t *testing.T) {
 		{"no conversions an hour", ok + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nper_hour=0\n", "per_hour must be from 1"},
 		{"conversions without an end", ok + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nper_hour=100001\n", "per_hour must be from 1"},
 		{"fewer than none", ok + "[accounts.a.convert]\nservice=\"d3\"\nurl=\"http://h\"\nper_hour=-1\n", "per_hour must be from 1"},
+		{"a service without its name", "[convert]\nurl=\"http://h\"\n", "service is missing"},
+		{"an account's limits without a service", ok + "[accounts.a.convert]\ndeadline=\"1m\"\n", "must be d3"},
+		{"bad deadline", "[convert]\ndeadline=\"soon\"\n", "convert: deadline"},
+		{"bad input", "[convert]\nmax_input=\"much\"\n", "max_input: \"much\" is not a size"},
+		{"no output", "[convert]\nmax_output=0\n", "max_output: must be above zero"},
+		{"fewer runs than none", "[convert]\nparallel=-1\n", "parallel must not be negative"},
+		{"runs of an account", ok + "[accounts.a.convert]\nservice=\"d3\"\nurl=\"http://h\"\nparallel=1\n", "parallel belongs to [convert]"},
 		{"convert service", ok + "[accounts.a.convert]\nservice=\"x\"\n", "must be d3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
