@@ -1,6 +1,8 @@
 package cloud
 
 import (
+	"os"
+	"path/filepath"
 	"testing"
 	"time"
 )
@@ -36,5 +38,49 @@ func TestBudgetWindow(t *testing.T) {
 	all := &budget{}
 	if _, ok := all.take(at(0)); !ok || all.left(at(0)) != -1 {
 		t.Error("no budget has an end")
+	}
+}
+
+// TestBudgetOfAFile: the times that it holds count, whatever the clock did since, and what cannot be understood is spent.
+func TestBudgetOfAFile(t *testing.T) {
+	now := time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+	for _, tt := range []struct {
+		name, text string
+		left       int
+		wait       time.Duration // until the next; 0: none
+	}{
+		{"nothing", `{"Format":1,"Begun":null}`, 2, 0},
+		{"old", `{"Format":1,"Begun":["2026-01-01T10:00:00Z","2026-01-01T11:00:00Z"]}`, 2, 0},
+		{"one", `{"Format":1,"Begun":["2026-01-01T11:30:00Z"]}`, 1, 0},
+		{"all", `{"Format":1,"Begun":["2026-01-01T11:10:00Z","2026-01-01T11:30:00Z"]}`, 0, 10 * time.Minute},
+		{"more than there are now", `{"Format":1,"Begun":["2026-01-01T11:10:00Z","2026-01-01T11:20:00Z","2026-01-01T11:30:00Z"]}`, 0, 20 * time.Minute},
+		{"to come", `{"Format":1,"Begun":["2027-01-01T00:00:00Z","2026-01-01T11:30:00Z"]}`, 0, 30 * time.Minute},
+		{"empty", ``, 0, time.Hour},
+		{"half", `{"Format":1,"Beg`, 0, time.Hour},
+		{"of another format", `{"Format":2}`, 0, time.Hour},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "budget.json")
+			if err := os.WriteFile(path, []byte(tt.text), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			b, err := openBudget(2, path, now)
+			if broken := tt.wait == time.Hour; broken != (err != nil) {
+				t.Errorf("error %v", err)
+			}
+			if n := b.left(now); n != tt.left {
+				t.Errorf("%d left, want %d", n, tt.left)
+			}
+			if wait, ok := b.take(now); ok != (tt.left > 0) || wait != tt.wait {
+				t.Errorf("taken %v, wait %v", ok, wait)
+			}
+			if err := b.keep(); err != nil {
+				t.Fatal(err)
+			}
+			again, err := openBudget(2, path, now)
+			if err != nil || again.left(now) != b.left(now) {
+				t.Errorf("kept %d, %v, want %d", again.left(now), err, b.left(now))
+			}
+		})
 	}
 }

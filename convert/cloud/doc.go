@@ -8,10 +8,11 @@
 //
 //	C1: Edges makes no request and waits for none.
 //	C2: an option is offered only where the service lists it, or where its wire has a parameter of that meaning.
-//	C3: no more operations are begun within an hour than Config.PerHour; what was refused undone does not count.
+//	C3: no more operations are begun within an hour than Config.PerHour, by earlier processes with the same Config.Spent
+//	    too; what was refused undone does not count.
 //	C4: a result is of the format that was asked for, as far as its first bytes tell, or the run fails.
 //	C5: compress never makes a file larger.
 //	C6: no error shows a secret.
 //
-// Locks: Engine.mu and budget.mu are leaves; no request is made under them. Engine.asking is held by who asks.
+// Locks: Engine.mu and budget.mu are leaves; no request is made under them. budget.writing is held over the writing of a file. Engine.asking is held by who asks.
 package cloud

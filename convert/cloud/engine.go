@@ -19,6 +19,7 @@ type Config struct {
 	Client   *d3.Client
 	Exts     []string      // the extensions that are asked about; nil: every format of package magic
 	PerHour  int           // conversions begun within an hour; 0: any number
+	Spent    string        // the file that keeps for the next process what was begun, of one Engine alone; "": none
 	Version  string        // of the service, as part of the keys of results; "": "1"
 	AskedFor time.Duration // how long what the service says of an extension holds; 0: 1 h
 	Parallel int           // questions, and sources of one conversion, under way at a time; 0: 4
@@ -50,7 +51,7 @@ var (
 // common are the extensions that are asked about first.
 var common = []string{"pdf", "docx", "xlsx", "pptx", "jpg", "png", "txt", "mp4", "mp3"}
 
-// New makes an engine that knows what Config.Known has kept. It starts nothing.
+// New makes an engine that knows what Config.Known and Config.Spent have kept. It starts nothing.
 func New(c Config) (*Engine, error) {
 	if c.Client == nil {
 		return nil, errors.New("no client")
@@ -79,8 +80,12 @@ func New(c Config) (*Engine, error) {
 		l.SetLevel(logrus.PanicLevel)
 		c.Log = logrus.NewEntry(l)
 	}
+	b, err := openBudget(c.PerHour, c.Spent, time.Now())
+	if err != nil {
+		c.Log.WithError(err).Warn("what was converted within the hour is not known; it counts as spent")
+	}
 	e := &Engine{
-		cfg: c, budget: &budget{per: c.PerHour}, want: make(chan struct{}, 1), asking: make(chan struct{}, 1),
+		cfg: c, budget: b, want: make(chan struct{}, 1), asking: make(chan struct{}, 1),
 		settled: make(chan struct{}), known: map[string]ability{},
 	}
 	e.recall()

@@ -30,6 +30,7 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if !ok {
 		return fmt.Errorf("%w: %d within an hour, the next in %v", convert.ErrBudget, e.cfg.PerHour, wait.Round(time.Second))
 	}
+	e.keepSpent() // before it is begun: a process that is killed has spent it
 	p := &progress{tell: job.Progress}
 	for _, s := range job.Sources {
 		p.total += s.Size
@@ -38,6 +39,7 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	if err != nil {
 		if errors.Is(err, errNotBegun) {
 			e.budget.giveBack(now)
+			e.keepSpent()
 		}
 		return failure(ctx, err, secrets)
 	}
@@ -51,6 +53,13 @@ func (e *Engine) Run(ctx context.Context, job convert.Job) error {
 	}
 	p.at(1)
 	return nil
+}
+
+// keepSpent writes down what was begun. Where that fails this process counts on by itself.
+func (e *Engine) keepSpent() {
+	if err := e.budget.keep(); err != nil {
+		e.cfg.Log.WithError(err).Warn("what was converted within the hour is not kept")
+	}
 }
 
 // errNotBegun marks the error of an operation that surely was not begun.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"os"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -345,6 +346,45 @@ func TestC3BudgetOfAnHour(t *testing.T) {
 	}
 	if s.Calls("do") != 3 || s.Calls("put") != puts {
 		t.Error("something was sent beyond the budget")
+	}
+}
+
+// TestC3BudgetOutlivesTheProcess: what was begun counts for the next engine, though the last was never closed.
+func TestC3BudgetOutlivesTheProcess(t *testing.T) {
+	s := d3test.New(t)
+	s.Work = becomes(png)
+	path := filepath.Join(t.TempDir(), "account", "budget.json")
+	open := func() *cloud.Engine { return known(t, s, cloud.Config{PerHour: 2, Spent: path}) }
+	run := func(e *cloud.Engine) error { return e.Run(t.Context(), job(t, e, "@png", "pdf", "a.pdf=A")) }
+	if err := run(open()); err != nil {
+		t.Fatal(err)
+	}
+	s.Say(d3test.Answer{Call: "do", Status: 400, Body: `{"message":"no"}`})
+	if err := run(open()); !errors.Is(err, convert.ErrBroken) {
+		t.Fatal(err)
+	}
+	if n := open().Left(); n != 1 {
+		t.Errorf("%d are left after one, and one that was refused", n)
+	}
+	c := client(t, d3.Config{BaseURL: s.URL()})
+	s.Work = func(op d3test.Operation) []d3test.File { // as where the process is killed now
+		if e, err := cloud.New(cloud.Config{Client: c, PerHour: 2, Spent: path}); err != nil || e.Left() != 0 {
+			t.Errorf("%d are left while the second is done, %v", e.Left(), err)
+		}
+		return becomes(png)(op)
+	}
+	if err := run(open()); err != nil {
+		t.Fatal(err)
+	}
+	if err := run(open()); convert.KindOf(err) != convert.ErrBudget {
+		t.Errorf("the third of the hour: %v", err)
+	}
+	st, err := os.Stat(path)
+	if err != nil || st.Mode().Perm() != 0o600 {
+		t.Errorf("the file: %v %v", st, err)
+	}
+	if left, err := os.ReadDir(filepath.Dir(path)); err != nil || len(left) != 1 {
+		t.Errorf("left behind: %v %v", left, err)
 	}
 }
 

@@ -106,15 +106,16 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 	if len(spells) > 1 && !toDir {
 		return fail.New(fail.Usage, "convert", "several files need a directory to go to")
 	}
-	path, _, err := a.configPath(c, "")
+	file, err := a.loadConfig(c, "")
 	if err != nil {
 		return err
 	}
-	keys := config.NewKeys(a.Env, path)
+	keys := config.NewKeys(a.Env, file.Path)
 	set, err := a.openEngines()
 	if err != nil {
 		return fail.Of("convert", err)
 	}
+	l := file.LimitsFor("")
 	show, stop := a.progress("converting")
 	for _, s := range spells {
 		out := dest
@@ -126,7 +127,8 @@ func (a App) convert(c *cobra.Command, names []string, dest string) error {
 			k, err := keys.Get(config.KindSecret, name)
 			return k.Reveal(), err
 		}
-		if err = a.convertOne(c.Context(), set, s, out, secret, show); err != nil {
+		task := convert.Task{Secret: secret, Limits: convert.Limits{MaxInput: l.MaxInput, MaxOutput: l.MaxOutput, Time: l.Time}}
+		if err = a.convertOne(c.Context(), set, s, out, task, show); err != nil {
 			break
 		}
 	}
@@ -171,7 +173,8 @@ func plan(ctx context.Context, set *engines.Set, step magic.Step, from string) (
 	return set.Registry.Plan(step, from, false)
 }
 
-func (a App) convertOne(ctx context.Context, set *engines.Set, s spell, dest string, secret func(string) (string, error), show func(control.Progress)) (err error) {
+// convertOne does the steps of a spell one after the other; task has what they share.
+func (a App) convertOne(ctx context.Context, set *engines.Set, s spell, dest string, task convert.Task, show func(control.Progress)) (err error) {
 	what := "convert " + s.file + s.path.String()
 	st, err := os.Stat(s.file)
 	if err != nil {
@@ -196,7 +199,7 @@ func (a App) convertOne(ctx context.Context, set *engines.Set, s spell, dest str
 		if err != nil {
 			return fail.As(fail.NotFound, what, err).WithHint("dropfs formats " + s.file + " tells what can be had")
 		}
-		task := convert.Task{Step: step, Sources: []convert.Source{source}, Secret: secret}
+		task.Step, task.Sources = step, []convert.Source{source}
 		if show != nil {
 			task.Progress = func(part float64) {
 				show(control.Progress{Text: what, Done: int64((float64(i) + part) * 1000), Total: int64(len(s.path.Steps)) * 1000})

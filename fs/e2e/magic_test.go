@@ -219,6 +219,24 @@ func TestConversionService(t *testing.T) {
 	}
 }
 
+// TestBudgetOutlivesAKill: what a daemon has spent of the hour is spent for the next one, though it was killed.
+func TestBudgetOutlivesAKill(t *testing.T) {
+	h, m := newHub(t), newMachine(t)
+	m.config(fmt.Sprintf("[convert]\nservice = \"d3\"\nurl = %q\napi_key = %q\nper_hour = 1\n", h.url, h.key))
+	mp := m.mount("mnt")
+	src := filepath.Join(m.dir, "doc.pdf")
+	writePDF(t, src, "made elsewhere", "page two")
+	if got := m.sh(time.Minute, mp, `cp `+src+` doc.pdf; cat doc.pdf@txt,via=remote`); !strings.HasPrefix(got, "made elsewhere") {
+		t.Errorf("by the service: %q", got)
+	}
+	kill(m.daemon())
+	m.detach()
+	mp = m.mount("mnt")
+	if r := run(time.Minute, mp, m.env, "", "cat", "doc.pdf@png,via=remote"); r.code == 0 || !strings.Contains(r.err, "quota exceeded") {
+		t.Errorf("the second of an hour that has one: %v", r)
+	}
+}
+
 // TestConvertCommand converts outside a mount.
 func TestConvertCommand(t *testing.T) {
 	m := newMachine(t)
@@ -231,6 +249,11 @@ func TestConvertCommand(t *testing.T) {
 	if got := m.sh(patience, m.dir, `head -c 4 doc.png | tail -c 3; grep -c 'page two' doc.txt`); got != "PNG1\n" {
 		t.Errorf("into a directory: %q", got)
 	}
+	m.config("[convert]\nmax_input = 100\n")
+	if r := m.dropfs(time.Minute, "convert", src+"@txt", "-"); r.code != 1 || !strings.Contains(r.err, "too large") {
+		t.Errorf("beyond a limit: %v", r)
+	}
+	m.config("")
 	for args, code := range map[string]int{
 		src + "@mp3": 7, src + "@nosuch": 2, src: 7, "nosuch.pdf@png": 7, m.dir + "@zip": 1, src + "@docx": 7,
 	} {

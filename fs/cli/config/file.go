@@ -76,22 +76,6 @@ type DropzoneWire struct {
 	ListUnconfirmed bool              `toml:"list_unconfirmed"`
 }
 
-// Convert is a [convert] or [accounts.NAME.convert] section.
-type Convert struct {
-	Service    string        `toml:"service"`
-	URL        string        `toml:"url"`
-	APIKey     remote.Secret `toml:"api_key"`
-	APIKeyFile string        `toml:"api_key_file"`
-	Prefer     string        `toml:"prefer"`
-	Fallback   bool          `toml:"fallback"`
-	PerHour    int           `toml:"per_hour"`
-	Deadline   string        `toml:"deadline"`
-	// WebhookListen is the address at which the service's webhooks come in, from where the world reaches it; "": none do.
-	WebhookListen     string        `toml:"webhook_listen"`
-	WebhookSecret     remote.Secret `toml:"webhook_secret"`
-	WebhookSecretFile string        `toml:"webhook_secret_file"`
-}
-
 // Load reads and checks the file at path. A file that is not there is an empty one, unless it must be.
 func Load(path string, must bool) (*File, error) {
 	f, err := os.Open(path)
@@ -180,7 +164,7 @@ func (c *File) check() error {
 			return fmt.Errorf("accounts.%s: %w", name, err)
 		}
 	}
-	return c.Convert.check("convert")
+	return c.Convert.check(true)
 }
 
 // check tests one account.
@@ -209,32 +193,7 @@ func (a *Account) check(name string) error {
 			return fmt.Errorf("drops: %q cannot be the name of a directory, or its id is empty", drop)
 		}
 	}
-	return a.Convert.check("convert")
-}
-
-// check tests a convert section; nil is none.
-func (c *Convert) check(what string) error {
-	switch {
-	case c == nil:
-		return nil
-	case c.Service != ServiceD3:
-		return fmt.Errorf("%s: service must be d3", what)
-	case c.Prefer != "" && c.Prefer != "remote" && c.Prefer != "local":
-		return fmt.Errorf("%s: prefer must be remote or local", what)
-	case c.WebhookListen == "" && (c.WebhookSecret != "" || c.WebhookSecretFile != ""):
-		return fmt.Errorf("%s: webhook_secret belongs to webhook_listen", what)
-	}
-	if c.Deadline != "" {
-		if _, err := ParseDuration(c.Deadline); err != nil {
-			return fmt.Errorf("%s: deadline: %w", what, err)
-		}
-	}
-	if c.WebhookListen != "" {
-		if err := CheckListen(c.WebhookListen); err != nil {
-			return fmt.Errorf("%s: webhook_listen: %w", what, err)
-		}
-	}
-	return CheckURL(c.URL)
+	return a.Convert.check(false)
 }
 
 // CheckListen tells why a text is no address to listen at.
@@ -295,10 +254,6 @@ func (c *File) holdsKeys() bool {
 		}
 	}
 	return false
-}
-
-func (c *Convert) holdsKeys() bool {
-	return c != nil && (c.APIKey != "" || c.WebhookSecret != "")
 }
 
 // Dir is the directory of the file.

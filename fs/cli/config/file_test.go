@@ -51,6 +51,19 @@ func TestParseExample(t *testing.T) {
 	}
 }
 
+// TestBudgetHasAnEnd: without a word of it a hundred conversions an hour are the most.
+func TestBudgetHasAnEnd(t *testing.T) {
+	for line, want := range map[string]int{"": 100, "per_hour = 1": 1, "per_hour = 5000": 5000} {
+		c, err := config.Parse([]byte("[convert]\nservice = \"d3\"\nurl = \"http://h\"\n" + line))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := c.Convert.Budget(); got != want {
+			t.Errorf("%q: %d an hour, want %d", line, got, want)
+		}
+	}
+}
+
 func TestG3ParseErrors(t *testing.T) {
 	ok := "[accounts.a]\nservice=\"dropzone\"\nurl=\"http://h/api/v1\"\n"
 	for _, tc := range []struct{ name, text, want string }{
@@ -69,6 +82,16 @@ func TestG3ParseErrors(t *testing.T) {
 		{"bad drop", ok + "[accounts.a.drops]\n\"x/y\"=\"id\"\n", "cannot be the name"},
 		{"webhooks without an address", ok + "[accounts.a.convert]\nservice=\"d3\"\nurl=\"http://h\"\nwebhook_secret=\"s\"\n", "belongs to webhook_listen"},
 		{"webhooks at no address", ok + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nwebhook_listen=\"8335\"\n", "ADDRESS:PORT"},
+		{"no conversions an hour", ok + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nper_hour=0\n", "per_hour must be from 1"},
+		{"conversions without an end", ok + "[convert]\nservice=\"d3\"\nurl=\"http://h\"\nper_hour=100001\n", "per_hour must be from 1"},
+		{"fewer than none", ok + "[accounts.a.convert]\nservice=\"d3\"\nurl=\"http://h\"\nper_hour=-1\n", "per_hour must be from 1"},
+		{"a service without its name", "[convert]\nurl=\"http://h\"\n", "service is missing"},
+		{"an account's limits without a service", ok + "[accounts.a.convert]\ndeadline=\"1m\"\n", "must be d3"},
+		{"bad deadline", "[convert]\ndeadline=\"soon\"\n", "convert: deadline"},
+		{"bad input", "[convert]\nmax_input=\"much\"\n", "max_input: \"much\" is not a size"},
+		{"no output", "[convert]\nmax_output=0\n", "max_output: must be above zero"},
+		{"fewer runs than none", "[convert]\nparallel=-1\n", "parallel must not be negative"},
+		{"runs of an account", ok + "[accounts.a.convert]\nservice=\"d3\"\nurl=\"http://h\"\nparallel=1\n", "parallel belongs to [convert]"},
 		{"convert service", ok + "[accounts.a.convert]\nservice=\"x\"\n", "must be d3"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {

@@ -186,7 +186,7 @@ func (c *File) ConvertFor(keys Keys, name string) (*Convert, remote.Secret, erro
 	if section == nil {
 		section, keyName = c.Convert, ConvertForAll
 	}
-	if section == nil {
+	if section == nil || section.Service == "" {
 		return nil, "", nil
 	}
 	key, err := c.key(keys, section.APIKey, section.APIKeyFile, KindConvert, keyName)

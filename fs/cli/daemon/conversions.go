@@ -32,7 +32,7 @@ func (d *Disk) openConversions() *vfs.Conversions {
 			d.log.WithError(err).Warn("no conversions on this disk")
 			return nil
 		}
-		broker, err := convert.NewBroker(convert.BrokerConfig{Registry: set.Registry, Dir: set.Dir(), Log: d.log})
+		broker, err := convert.NewBroker(d.brokerConfig(set))
 		if err != nil {
 			d.log.WithError(errors.Join(err, set.Close())).Warn("no conversions on this disk")
 			return nil
@@ -45,6 +45,10 @@ func (d *Disk) openConversions() *vfs.Conversions {
 		})
 	}
 	return &vfs.Conversions{Broker: d.conv.broker, Secret: d.secret}
+}
+
+func (d *Disk) brokerConfig(set *engines.Set) convert.BrokerConfig {
+	return convert.BrokerConfig{Registry: set.Registry, Dir: set.Dir(), Parallel: d.cfg.File.Parallel(), Log: d.log}
 }
 
 // converter answers who converts what is in an account: the engines of this machine, and its conversion service where it has
@@ -69,7 +73,8 @@ func (d *Disk) converter(a *account) *convert.Registry {
 		}
 		a.converts, err = d.conv.set.WithService(engines.ServiceConfig{
 			Convert: *section, Key: key, WebhookSecret: secret, Agent: "dropfs/" + Version, Log: log,
-			RateFile: filepath.Join(d.statePath(a.name), "convert-rate.json"),
+			RateFile:   filepath.Join(d.statePath(a.name), "convert-rate.json"),
+			BudgetFile: filepath.Join(d.statePath(a.name), "convert-budget.json"),
 		})
 	}
 	if err != nil {
@@ -87,13 +92,12 @@ func (d *Disk) converter(a *account) *convert.Registry {
 // shownAccount is an account as a tree shows it.
 func (d *Disk) shownAccount(a *account) vfs.Account {
 	out := vfs.Account{Name: a.name, Replica: a.replica, Slot: a.slot, Convert: d.converter(a)}
-	section, _, err := d.file().ConvertFor(d.cfg.Keys, a.name)
-	if err == nil && section != nil {
+	file := d.file()
+	if section, _, err := file.ConvertFor(d.cfg.Keys, a.name); err == nil && section != nil {
 		out.Fallback = section.Fallback
-		if section.Deadline != "" {
-			out.Limits.Time, _ = config.ParseDuration(section.Deadline) // it was checked
-		}
 	}
+	l := file.LimitsFor(a.name)
+	out.Limits = convert.Limits{MaxInput: l.MaxInput, MaxOutput: l.MaxOutput, Time: l.Time}
 	return out
 }
 

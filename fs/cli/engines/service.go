@@ -32,6 +32,7 @@ type ServiceConfig struct {
 	WebhookSecret remote.Secret // "": webhooks are refused
 	Agent         string        // names this program to the service
 	RateFile      string        // see httpx.Config
+	BudgetFile    string        // cloud.Config.Spent
 	Log           *logrus.Entry
 }
 
@@ -48,7 +49,7 @@ func (s *Set) WithService(c ServiceConfig) (*Service, error) {
 		h := sha256.Sum256([]byte(c.URL))
 		known = filepath.Join(s.cacheDir, "d3", hex.EncodeToString(h[:8])+".json")
 	}
-	engine, err := cloud.New(cloud.Config{Client: client, PerHour: c.PerHour, Known: known, Log: c.Log})
+	engine, err := cloud.New(cloud.Config{Client: client, PerHour: c.Budget(), Known: known, Spent: c.BudgetFile, Log: c.Log})
 	if err != nil {
 		return nil, fmt.Errorf("conversion service: %w", err)
 	}
