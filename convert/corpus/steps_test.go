@@ -411,8 +411,11 @@ func TestOneMeaning(t *testing.T) {
 		text, ext string
 		from      convert.Source
 	}{
-		{"@jpg", "png", big}, {"@jpg,quality=50", "png", big},
-		{"@compress,level=low", "jpg", again(t, whole)}, {"@compress", "jpg", again(t, whole)}, {"@compress,level=high", "jpg", again(t, whole)},
+		{"@jpg", "png", big},
+		{"@jpg,quality=50", "png", big},
+		{"@compress,level=low", "jpg", again(t, whole)},
+		{"@compress", "jpg", again(t, whole)},
+		{"@compress,level=high", "jpg", again(t, whole)},
 	} {
 		if a, b := tables("images", c.text, c.ext, c.from), tables("vips", c.text, c.ext, c.from); a != b {
 			t.Errorf("%s: the program quantizes by %s, vips by %s", c.text, a, b)
