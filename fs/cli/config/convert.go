@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -38,16 +39,7 @@ type ConvertLimits struct {
 func (c *File) LimitsFor(name string) ConvertLimits {
 	own, _ := c.Accounts[name].Convert.limits() // they were checked
 	all, _ := c.Convert.limits()
-	if own.Time == 0 {
-		own.Time = all.Time
-	}
-	if own.MaxInput == 0 {
-		own.MaxInput = all.MaxInput
-	}
-	if own.MaxOutput == 0 {
-		own.MaxOutput = all.MaxOutput
-	}
-	return own
+	return ConvertLimits{cmp.Or(own.Time, all.Time), cmp.Or(own.MaxInput, all.MaxInput), cmp.Or(own.MaxOutput, all.MaxOutput)}
 }
 
 // Parallel is how many conversions run at a time; 0: not told.
