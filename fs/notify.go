@@ -71,6 +71,11 @@ func (q *notifier) toldOf(n int) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.told += n
+	q.stirLocked()
+}
+
+// stirLocked wakes who waits in settle.
+func (q *notifier) stirLocked() {
 	close(q.news)
 	q.news = make(chan struct{})
 }
@@ -87,8 +92,7 @@ func (q *notifier) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.closed, q.queue, q.queued = true, nil, nil
-	close(q.news)
-	q.news = make(chan struct{})
+	q.stirLocked()
 	q.signal()
 }
 
